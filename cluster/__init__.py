@@ -1,0 +1,1 @@
+"""How a cluster comes up: one machine for the demo, several hosts, Kubernetes."""

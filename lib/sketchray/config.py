@@ -1,0 +1,116 @@
+"""Typed configuration: a keyword-only model beside each component, whole runs as recipes, dotted overrides.
+
+A recipe is a YAML file whose top-level keys are the verbs (``train``, ``evaluate``, ``index``) and, beside them,
+sections that several verbs share (``data``). A verb's configuration is its own section plus every shared section it has
+a field for.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class ConfigError(ValueError):
+    """A recipe or an override that cannot be used; the message names the key and what was expected."""
+
+
+class Config(BaseModel):
+    """Base of every component's configuration: keyword-only, immutable, unknown names refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+C = TypeVar("C", bound=Config)
+
+
+def digest(value: Config | Mapping[str, Any]) -> str:
+    """Return 16 hex digits that identify a configuration, independent of key order."""
+    plain = value.model_dump(mode="json") if isinstance(value, Config) else value
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load_config(
+    cls: type[C],
+    *,
+    verb: str,
+    recipe: Path | None = None,
+    overrides: Sequence[str] = (),
+    shared: Sequence[str] = ("data",),
+) -> C:
+    """Build a verb's configuration from a recipe file and ``key.sub=value`` overrides.
+
+    Args:
+        cls: the verb's configuration class.
+        verb: the recipe section that belongs to it.
+        recipe: a recipe file, or None for the class's own defaults.
+        overrides: dotted assignments; values are read as YAML (``3``, ``true``, ``[a, b]``, ``{k: v}``).
+        shared: sections that any verb with a field of that name takes over.
+
+    Raises:
+        ConfigError: unknown key (with the nearest known one), malformed override, or a value of the wrong type.
+    """
+    values: dict[str, Any] = {}
+    if recipe is not None:
+        document = _read_yaml(recipe)
+        values = {name: document[name] for name in shared if name in document and name in cls.model_fields}
+        values.update(document.get(verb) or {})
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator or not key:
+            raise ConfigError(f"{override!r} is not of the form key.sub=value")
+        try:
+            _assign(values, key.split("."), yaml.safe_load(text))
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{key}: {text!r} is not readable as a YAML value ({error})") from error
+    try:
+        return cls.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_explain(cls, error)) from error
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"no recipe {path}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as YAML ({error})") from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}: a recipe is a mapping of verbs to their configuration")
+    return document
+
+
+def _assign(values: dict[str, Any], path: list[str], value: Any) -> None:
+    for name in path[:-1]:
+        child = values.get(name)
+        values[name] = child = dict(child) if isinstance(child, dict) else {}
+        values = child
+    values[path[-1]] = value
+
+
+def _explain(cls: type[BaseModel], error: ValidationError) -> str:
+    lines = []
+    known = list(_dotted_names(cls))
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
+            lines.append(f"unknown key {key}{hint}")
+        else:
+            lines.append(f"{key}: {problem['msg']} (got {problem['input']!r})")
+    return "; ".join(lines)
+
+
+def _dotted_names(cls: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in cls.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _dotted_names(field.annotation, f"{prefix}{name}.")
