@@ -1,0 +1,75 @@
+"""One door to the object store, and to a plain folder that stands in for one."""
+
+import os
+
+from sketchray.storage.base import (
+    AccessDenied,
+    BucketMissing,
+    Conflict,
+    Entry,
+    NoSpace,
+    NotFound,
+    Store,
+    StoreError,
+    Unreachable,
+)
+from sketchray.storage.folder import FolderStore, folder_of
+from sketchray.storage.s3 import S3Store
+
+__all__ = [
+    "AccessDenied",
+    "BucketMissing",
+    "Conflict",
+    "Entry",
+    "NoSpace",
+    "NotFound",
+    "Store",
+    "StoreError",
+    "Unreachable",
+    "default_store",
+    "open_store",
+    "read_uri",
+]
+
+
+def open_store(uri: str) -> Store:
+    """Open ``s3://bucket/prefix``, ``file:///abs/folder`` or a plain path. Nothing is contacted or created yet.
+
+    URIs are taken as they are: nothing in them is percent-decoded.
+
+    Raises:
+        ValueError: an unknown scheme, a bucket name missing, or credentials inside the URI.
+    """
+    if uri.startswith("s3://"):
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        if "@" in bucket:
+            raise ValueError("credentials do not belong into a store URI; use the AWS_* variables")
+        if not bucket:
+            raise ValueError(f"{uri}: a bucket is missing, as in s3://bucket/prefix")
+        return S3Store(bucket, prefix.strip("/"))
+    if "://" in uri and not uri.startswith("file://"):
+        raise ValueError(f"{uri}: a store is s3://bucket/prefix, file:///abs/folder or a path")
+    if not uri:
+        raise ValueError("a store URI is empty; it is s3://bucket/prefix, file:///abs/folder or a path")
+    return FolderStore(folder_of(uri))
+
+
+def default_store() -> Store:
+    """Open the store that ``SKETCHRAY_STORE`` names.
+
+    Raises:
+        ValueError: the variable is not set.
+    """
+    uri = os.environ.get("SKETCHRAY_STORE")
+    if not uri:
+        raise ValueError("SKETCHRAY_STORE is not set; it is s3://bucket/prefix or file:///abs/folder")
+    return open_store(uri)
+
+
+def read_uri(uri: str) -> bytes:
+    """Return the bytes of one object by its absolute URI (or of one file by its path); `NotFound` if there is none."""
+    if uri.startswith("s3://"):
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        return open_store(f"s3://{bucket}").read(key)
+    parent, _, name = uri.rpartition("/")
+    return open_store(parent or ("/" if uri.startswith("/") else ".")).read(name)
