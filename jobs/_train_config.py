@@ -1,0 +1,90 @@
+"""Configuration of a training run, and what it builds: the method and the two streams."""
+
+from typing import Any
+
+import torch
+from sketchray.data.reading import DataConfig
+from sketchray.data.transforms import AugmentConfig
+
+from jobs._streams import DecodeResources, StreamConfig
+from sketchray.config import Config, digest
+from sketchray.encoders import EncoderConfig
+from sketchray.methods import Method, create_method
+
+
+class Resources(Config):
+    """What a run takes of the cluster. It is no part of the run's identity: the same run may go on with other workers.
+
+    Attributes:
+        workers: Ray Train workers; each batch must be divisible by it.
+        cpus: logical CPUs a worker asks for.
+        gpu: one GPU a worker (nccl) instead of CPUs alone (gloo).
+        threads: torch threads in each worker.
+        decode: what each of a worker's two streams may take.
+        max_failures: worker failures to recover from before the run fails.
+    """
+
+    workers: int = 2
+    cpus: float = 1.0
+    gpu: bool = False
+    threads: int = 1
+    decode: DecodeResources = DecodeResources()
+    max_failures: int = 3
+
+
+class TrainConfig(Config):
+    """A training run. Everything here but ``data`` and ``resources``, with the data's fingerprint, names the run.
+
+    Attributes:
+        method: ``{name: ..., and the method's own configuration}``.
+        encoder: the student.
+        augment: training augmentation of both modalities.
+        steps: optimiser steps in all.
+        steps_per_epoch: steps between two calls of the method's ``start_epoch``.
+        checkpoint_every: steps between two checkpoints.
+        sketch_batch: sketches in a global step.
+        photo_batch: photos in a global step.
+        prepare_per_class: photos of each class that the method sees before step 0 (RPKD's class centres).
+        seed: of initialisation, order and augmentation.
+        data: where the samples are; only their ``seen`` rows are used.
+        resources: what the run takes of the cluster.
+    """
+
+    data: DataConfig = DataConfig()
+    resources: Resources = Resources()
+    method: dict[str, Any] = {"name": "rpkd"}
+    encoder: EncoderConfig = EncoderConfig()
+    augment: AugmentConfig = AugmentConfig()
+    steps: int = 300
+    steps_per_epoch: int = 50
+    checkpoint_every: int = 50
+    sketch_batch: int = 24
+    photo_batch: int = 24
+    prepare_per_class: int = 20
+    seed: int = 0
+
+    def run_id(self, fingerprint: str) -> str:
+        """Name the run: the same arguments on the same data give the same name, on any number of workers."""
+        return digest(self.model_dump(mode="json", exclude={"data", "resources"}) | {"data": fingerprint})
+
+    def create(self, classes: list[str]) -> Method:
+        """Build the method for these seen classes, the same on every worker.
+
+        Raises:
+            ValueError: unknown method or an option it does not have.
+        """
+        torch.manual_seed(self.seed)
+        options = dict(self.method)
+        return create_method(options.pop("name"), n_classes=len(classes), encoder=self.encoder, **options)
+
+    def stream(self, modality: str, *, augmented: bool = True) -> StreamConfig:
+        """Describe one modality's stream."""
+        return StreamConfig.model_validate(
+            {
+                "modality": modality,
+                "batch_size": self.sketch_batch if modality == "sketch" else self.photo_batch,
+                "image_size": self.encoder.image_size,
+                "augment": self.augment if augmented else None,
+                "seed": self.seed,
+            }
+        )

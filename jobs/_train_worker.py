@@ -1,0 +1,125 @@
+"""What each Ray Train worker runs: read its part of both streams, step the method, checkpoint, ship the encoder."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import ray.train
+import ray.train.torch
+import torch
+from sketchray.methods.fitting import load_state, save_state, train_step
+
+from jobs import _streams as streams
+from jobs._train_config import TrainConfig
+from sketchray.encoders import save_pretrained
+from sketchray.methods import Batch
+
+
+class Worker:
+    """One rank of the run. Construct it inside a Ray Train worker."""
+
+    def __init__(self, fit: TrainConfig, *, classes: list[str], sketches: Any, photos: Any) -> None:
+        torch.set_num_threads(fit.resources.threads)
+        context = ray.train.get_context()
+        self.rank, self.world_size = context.get_world_rank(), context.get_world_size()
+        self.fit = fit
+        self.sketches, self.photos = ray.get(sketches), ray.get(photos)
+        self.device = ray.train.torch.get_device()
+        self.method = fit.create(classes).to(self.device)
+        self.optimizers = self.method.optimizers(fit.steps)
+        self.step = self._restore()
+
+    def _restore(self) -> int:
+        checkpoint = ray.train.get_checkpoint()
+        if checkpoint is not None:
+            with checkpoint.as_directory() as folder:
+                return load_state(Path(folder), self.method, self.optimizers)
+        self.method.prepare(self._class_photos())
+        return 0
+
+    def _share(self) -> dict[str, Any]:
+        return {"rank": self.rank, "world_size": self.world_size, "resources": self.fit.resources.decode}
+
+    def _class_photos(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        few = first_of_each_class(self.photos, self.fit.prepare_per_class)
+        for batch in streams.every_sample(few, self.fit.stream("photo", augmented=False), **self._share()):
+            yield torch.from_numpy(batch["image"]).to(self.device), torch.from_numpy(batch["label"]).to(self.device)
+
+    def _batches(self) -> Iterator[tuple[streams.Batch, streams.Batch]]:
+        steps = range(self.step, self.fit.steps)
+        yield from zip(
+            streams.step_batches(self.sketches, self.fit.stream("sketch"), steps=steps, **self._share()),
+            streams.step_batches(self.photos, self.fit.stream("photo"), steps=steps, **self._share()),
+            strict=True,
+        )
+
+    def run(self, board: Any) -> None:
+        """Train from the restored step to the last; report and checkpoint every ``checkpoint_every`` steps.
+
+        Args:
+            board: the progress board's actor handle.
+        """
+        wrapped = ray.train.torch.prepare_model(
+            self.method, move_to_device=False, parallel_strategy_kwargs={"broadcast_buffers": False}
+        )
+        unreadable, waited, last = 0, 0.0, time.perf_counter()
+        for sketches, photos in self._batches():
+            waited += time.perf_counter() - last
+            unreadable += int(sketches["unreadable"].sum() + photos["unreadable"].sum())
+            if self.step % self.fit.steps_per_epoch == 0:
+                self.method.start_epoch(self.step // self.fit.steps_per_epoch)
+            terms = train_step(
+                wrapped, self._tensors(sketches, photos), self.optimizers, step=self.step, total=self.fit.steps
+            )
+            self.step += 1
+            if self.rank == 0:
+                board.post.remote(self.step, f"loss {terms['loss']:.3f}")
+            if self.step % self.fit.checkpoint_every == 0 or self.step == self.fit.steps:
+                self._report(terms | {"unreadable": unreadable, "data_wait_s": round(waited, 3)})
+                unreadable, waited = 0, 0.0
+            last = time.perf_counter()
+
+    def _tensors(self, sketches: streams.Batch, photos: streams.Batch) -> Batch:
+        def image(batch: streams.Batch) -> torch.Tensor:
+            return torch.from_numpy(batch["image"]).to(self.device, non_blocking=True)
+
+        def label(batch: streams.Batch) -> torch.Tensor:
+            return torch.from_numpy(batch["label"]).to(self.device)
+
+        return Batch(
+            sketches=image(sketches),
+            sketch_labels=label(sketches),
+            sketch_ids=sketches["id"].tolist(),
+            photos=image(photos),
+            photo_labels=label(photos),
+            photo_ids=photos["id"].tolist(),
+        )
+
+    def _report(self, metrics: dict[str, float]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            checkpoint = None
+            if self.rank == 0:
+                save_state(Path(folder), self.method, self.optimizers, step=self.step)
+                checkpoint = ray.train.Checkpoint.from_directory(folder)
+            ray.train.report(
+                metrics | {"step": self.step}, checkpoint=checkpoint, checkpoint_dir_name=f"step-{self.step:08d}"
+            )
+
+    def ship(self, uri: str, metadata: dict[str, Any], card: str) -> None:
+        """Save the trained encoder as a package; only rank 0 writes."""
+        if self.rank == 0:
+            save_pretrained(self.method.encoder, uri, metadata=metadata, card=card)
+
+
+def first_of_each_class(samples: pa.Table, count: int) -> pa.Table:
+    """Return at most ``count`` rows of each label, those first in the table's order."""
+    seen: dict[int, int] = {}
+    keep = []
+    for row, label in enumerate(samples["label"].to_pylist()):
+        seen[label] = seen.get(label, 0) + 1
+        if seen[label] <= count:
+            keep.append(row)
+    return samples.take(keep)

@@ -1,0 +1,88 @@
+"""Train a sketch encoder by teacher/student distillation on Ray Train; the result is an encoder package in the store.
+
+    python -m jobs.train --recipe rpkd-starter steps=300 seed=1
+
+A run's name is a digest of its arguments and its data: submitted again it goes on from its last checkpoint, and once it
+is finished it answers at once.
+"""
+
+import sys
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray
+import ray.train
+from ray.train.torch import TorchConfig, TorchTrainer
+from sketchray.data.reading import read_samples
+from sketchray.data.samples import data_fingerprint
+
+from jobs._card import encoder_card
+from jobs._cli import run_verb
+from jobs._cluster import connect
+from jobs._progress import remote_progress
+from jobs._train_config import TrainConfig
+from jobs._train_worker import Worker
+from sketchray.storage import Store, default_store
+
+
+def labelled(seen: pa.Table, modality: str, classes: list[str]) -> pa.Table:
+    """Return one modality's rows sorted by id, with ``label`` = the class's place in ``classes``."""
+    rows = seen.filter(pc.equal(seen["modality"], modality)).sort_by("id")
+    label = pc.index_in(rows["class_name"], value_set=pa.array(classes)).cast(pa.int64())
+    return rows.select(["id", "uri"]).append_column("label", label)
+
+
+def run(config: TrainConfig) -> dict[str, Any]:
+    """Train, or go on, or find the finished run; return its result."""
+    store = default_store()
+    samples = read_samples(config.data)
+    seen = samples.filter(pc.equal(samples["split"], "seen"))
+    fingerprint = data_fingerprint(seen)
+    run_id = config.run_id(fingerprint)
+    result = {"run": run_id, "encoder": store.uri_of(f"encoders/{run_id}"), "data": fingerprint}
+    if store.exists(f"encoders/{run_id}/config.json"):
+        return result | {"status": "found"}
+    connect()
+    classes = sorted(pc.unique(seen["class_name"]).to_pylist())
+    tables = {modality: labelled(seen, modality, classes) for modality in ("sketch", "photo")}
+    with remote_progress(config.steps, "train", unit="step") as board:
+        trainer = _trainer(config, store, run_id, classes, tables, board)
+        finished = trainer.fit()
+    return result | {"status": "trained", "metrics": finished.metrics}
+
+
+def _trainer(
+    config: TrainConfig, store: Store, run_id: str, classes: list[str], tables: dict[str, pa.Table], board: Any
+) -> TorchTrainer:
+    resources = config.resources
+    references = {modality: ray.put(table) for modality, table in tables.items()}
+    uri = store.uri_of(f"encoders/{run_id}")
+    metadata, card = encoder_card(config, run_id=run_id, classes=classes, tables=tables)
+
+    def train_loop() -> None:
+        worker = Worker(config, classes=classes, sketches=references["sketch"], photos=references["photo"])
+        worker.run(board)
+        worker.ship(uri, metadata, card)
+
+    filesystem, base = store.arrow()
+    return TorchTrainer(
+        train_loop,
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=resources.workers,
+            use_gpu=resources.gpu,
+            resources_per_worker={"CPU": resources.cpus} | ({"GPU": 1} if resources.gpu else {}),
+        ),
+        torch_config=TorchConfig(backend="nccl" if resources.gpu else "gloo", timeout_s=120),
+        run_config=ray.train.RunConfig(
+            name=run_id,
+            storage_path=f"{base}/runs",
+            storage_filesystem=filesystem,
+            failure_config=ray.train.FailureConfig(max_failures=resources.max_failures),
+            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
+        ),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run_verb("train", TrainConfig, run, doc=__doc__))
