@@ -25,8 +25,8 @@ Zero-shot: only samples of the seen classes below were read in training. Retriev
 
 ## Limits
 It knows the drawing styles and the pictures of its training data; other styles (engineering drawings, filled or
-coloured sketches, long texts) were not seen. It starts from a backbone trained on ImageNet, whose 1,000 classes may include some
-that are called unseen here, as in all published work with such backbones.
+coloured sketches, long texts) were not seen. It starts from a backbone trained on ImageNet, whose 1,000 classes may
+include some that are called unseen here, as in all published work with such backbones.
 
 ## Seen classes
 {classes}

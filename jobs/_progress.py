@@ -1,4 +1,4 @@
-"""Progress of a job: a bar with an estimate in a terminal, plain lines in a log, fed from this process or from workers."""
+"""Progress of a job: a bar in a terminal, plain lines in a log, fed from this process or from workers."""
 
 import contextlib
 import sys
@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 LINE_EVERY_S = 5.0
 POLL_EVERY_S = 0.5
+PLAIN_LINE = "{desc}: {n_fmt}/{total_fmt} {unit} {elapsed}<{remaining} {postfix}\n"
 
 
 class Progress:
@@ -25,9 +26,7 @@ class Progress:
             unit=unit,
             file=sys.stderr,
             mininterval=0.2 if self._terminal else LINE_EVERY_S,
-            bar_format=None
-            if self._terminal
-            else "{desc}: {n_fmt}/{total_fmt} {unit} {elapsed}<{remaining} {postfix}\n",
+            bar_format=None if self._terminal else PLAIN_LINE,
         )
 
     def set(self, done: int, note: str = "") -> None:

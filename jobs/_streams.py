@@ -93,7 +93,7 @@ def step_batches(
 def every_sample(
     samples: pa.Table, config: StreamConfig, *, rank: int, world_size: int, resources: DecodeResources
 ) -> Iterator[Batch]:
-    """Yield each sample once, this rank's share of them, in batches like those of :func:`step_batches` (last one short)."""
+    """Yield this rank's share of all samples, each once, in batches like those of :func:`step_batches`."""
     rows = np.arange(rank, samples.num_rows, world_size)
     part = max(1, config.batch_size // world_size)
     size = part * STEPS_PER_BLOCK

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from pydantic import Field
 from sketchray.data.reading import DataConfig
 from sketchray.data.transforms import AugmentConfig
 
@@ -52,7 +53,7 @@ class TrainConfig(Config):
 
     data: DataConfig = DataConfig()
     resources: Resources = Resources()
-    method: dict[str, Any] = {"name": "rpkd"}
+    method: dict[str, Any] = Field(default={"name": "rpkd"})
     encoder: EncoderConfig = EncoderConfig()
     augment: AugmentConfig = AugmentConfig()
     steps: int = 300

@@ -7,6 +7,7 @@ is finished it answers at once.
 """
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -46,25 +47,22 @@ def run(config: TrainConfig) -> dict[str, Any]:
     connect()
     classes = sorted(pc.unique(seen["class_name"]).to_pylist())
     tables = {modality: labelled(seen, modality, classes) for modality in ("sketch", "photo")}
+    metadata, card = encoder_card(config, run_id=run_id, classes=classes, tables=tables)
+    references = {modality: ray.put(table) for modality, table in tables.items()}
     with remote_progress(config.steps, "train", unit="step") as board:
-        trainer = _trainer(config, store, run_id, classes, tables, board)
-        finished = trainer.fit()
+
+        def train_loop() -> None:
+            worker = Worker(config, classes=classes, sketches=references["sketch"], photos=references["photo"])
+            worker.run(board)
+            worker.ship(result["encoder"], metadata, card)
+
+        finished = trainer(config, train_loop, store=store, name=run_id).fit()
     return result | {"status": "trained", "metrics": finished.metrics}
 
 
-def _trainer(
-    config: TrainConfig, store: Store, run_id: str, classes: list[str], tables: dict[str, pa.Table], board: Any
-) -> TorchTrainer:
+def trainer(config: TrainConfig, train_loop: Callable[[], None], *, store: Store, name: str) -> TorchTrainer:
+    """Set up Ray Train: workers and their resources, the store as storage, recovery from the last checkpoint."""
     resources = config.resources
-    references = {modality: ray.put(table) for modality, table in tables.items()}
-    uri = store.uri_of(f"encoders/{run_id}")
-    metadata, card = encoder_card(config, run_id=run_id, classes=classes, tables=tables)
-
-    def train_loop() -> None:
-        worker = Worker(config, classes=classes, sketches=references["sketch"], photos=references["photo"])
-        worker.run(board)
-        worker.ship(uri, metadata, card)
-
     filesystem, base = store.arrow()
     return TorchTrainer(
         train_loop,
@@ -75,7 +73,7 @@ def _trainer(
         ),
         torch_config=TorchConfig(backend="nccl" if resources.gpu else "gloo", timeout_s=120),
         run_config=ray.train.RunConfig(
-            name=run_id,
+            name=name,
             storage_path=f"{base}/runs",
             storage_filesystem=filesystem,
             failure_config=ray.train.FailureConfig(max_failures=resources.max_failures),
