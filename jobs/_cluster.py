@@ -1,9 +1,21 @@
 """The one way a job joins Ray: the cluster it was submitted to, or a local one when it is run by hand."""
 
+import os
+
 import ray
+
+LOGICAL_CPUS_PER_CORE = 4
 
 
 def connect() -> None:
-    """Join the cluster in ``RAY_ADDRESS`` (``ray job submit`` sets it), or start a local one that ends with us."""
-    if not ray.is_initialized():
-        ray.init(logging_level="warning", log_to_driver=True)
+    """Join the cluster in ``RAY_ADDRESS`` (``ray job submit`` sets it), or start a local one that ends with us.
+
+    Without an address no other cluster of this machine is joined. A local Ray has more logical CPUs than cores, since
+    two trainers at one CPU each would leave none for decoding.
+    """
+    if ray.is_initialized():
+        return
+    if address := os.environ.get("RAY_ADDRESS"):
+        ray.init(address=address, logging_level="warning")
+    else:
+        ray.init(address="local", num_cpus=LOGICAL_CPUS_PER_CORE * (os.cpu_count() or 1), logging_level="warning")

@@ -1,0 +1,111 @@
+"""The train job on a miniature dataset: what it ships, what it reads, and that it goes on where it was killed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from sketchray.config import ConfigError
+from sketchray.data.reading import DataConfig
+from sketchray.encoders import from_pretrained
+from sketchray.storage import open_store
+
+from jobs import train
+from jobs._train_config import TrainConfig
+
+pytestmark = pytest.mark.slow
+
+SMALL: dict[str, Any] = {
+    "encoder": {"backbone": "tiny-test", "image_size": 32},
+    "steps": 12,
+    "steps_per_epoch": 4,
+    "checkpoint_every": 4,
+    "sketch_batch": 8,
+    "photo_batch": 8,
+    "prepare_per_class": 4,
+}
+
+
+def config(root: Path, **change: Any) -> TrainConfig:
+    return TrainConfig.model_validate(SMALL | {"data": DataConfig(root=str(root))} | change)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    uri = f"file://{tmp_path / 'store'}"
+    monkeypatch.setenv("SKETCHRAY_STORE", uri)
+    return uri
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_it_ships_a_package_and_finds_it_again_without_opening_one_unseen_sample(
+    mini_root: Path, tmp_path: Path, store: str
+) -> None:
+    root = shutil.copytree(mini_root, tmp_path / "data")
+    for word in ("star", "zigzag"):
+        for path in [*(root / "photos" / word).iterdir(), root / "strokes" / f"{word}.ndjson.gz"]:
+            path.write_bytes(b"an unseen sample was opened")
+    result = train.run(config(root))
+    assert result["status"] == "trained"
+    assert result["metrics"]["unreadable"] == 0
+    assert result["metrics"]["step"] == 12
+    encoder = from_pretrained(result["encoder"])
+    images = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
+    embedding_BD = encoder(images, torch.tensor([True, False]))
+    torch.testing.assert_close(embedding_BD.norm(dim=1), torch.ones(2))
+    card = open_store(result["encoder"]).read("README.md").decode()
+    assert "circle, cross, square, triangle" in card
+    assert "star" not in card
+    assert train.run(config(root)) == {k: result[k] for k in ("run", "encoder", "data")} | {"status": "found"}
+
+
+def test_the_run_is_named_by_recipe_and_data_not_by_resources(mini_root: Path) -> None:
+    name = config(mini_root).run_id("abc")
+    assert name == config(mini_root / "elsewhere", resources={"workers": 1}).run_id("abc")
+    assert name != config(mini_root).run_id("abd")
+    assert name != config(mini_root, seed=1).run_id("abc")
+
+
+def test_an_unknown_method_option_is_named(mini_root: Path, store: str) -> None:
+    with pytest.raises(ConfigError, match="no_such_option"):
+        train.run(config(mini_root, method={"name": "rpkd", "no_such_option": 1}))
+
+
+def command(root: Path, store: Path, **change: object) -> tuple[list[str], dict[str, str]]:
+    options = SMALL | {"data": {"root": str(root)}} | change
+    arguments = [f"{key}={json.dumps(value)}" for key, value in options.items()]
+    environment = os.environ | {"SKETCHRAY_STORE": f"file://{store}", "OMP_NUM_THREADS": "1"}
+    environment.pop("RAY_ADDRESS", None)
+    return [sys.executable, "-m", "jobs.train", *arguments], environment
+
+
+def trained(root: Path, store: Path) -> dict[str, Any]:
+    arguments, environment = command(root, store)
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def test_a_killed_job_goes_on_and_ends_with_the_encoder_of_an_undisturbed_one(mini_root: Path, tmp_path: Path) -> None:
+    undisturbed = trained(mini_root, tmp_path / "undisturbed")
+    arguments, environment = command(mini_root, tmp_path / "killed")
+    job = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    while not list((tmp_path / "killed").glob("runs/*/step-*")):
+        assert job.poll() is None, "the job ended before it could be killed"
+        assert time.monotonic() < deadline, "no checkpoint"
+        time.sleep(0.05)
+    job.send_signal(signal.SIGKILL)
+    job.wait()
+    assert not list((tmp_path / "killed").glob("encoders/*/config.json"))
+    again = trained(mini_root, tmp_path / "killed")
+    assert again["run"] == undisturbed["run"]
+    assert from_pretrained(again["encoder"]).fingerprint == from_pretrained(undisturbed["encoder"]).fingerprint
