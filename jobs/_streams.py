@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 import ray
 import ray.data
+
+from sketchray.config import Config
 from sketchray.data.loading import SampleError, SampleLoader
 from sketchray.data.order import sample_rng, step_indices
 from sketchray.data.transforms import AugmentConfig, augment_photo, augment_sketch, prepare_photo, prepare_sketch
-
-from sketchray.config import Config
 
 logger = logging.getLogger(__name__)
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import torch
 from pydantic import Field
-from sketchray.data.reading import DataConfig
-from sketchray.data.transforms import AugmentConfig
 
 from jobs._streams import DecodeResources, StreamConfig
 from sketchray.config import Config, digest
+from sketchray.data.reading import DataConfig
+from sketchray.data.transforms import AugmentConfig
 from sketchray.encoders import EncoderConfig
 from sketchray.methods import Method, create_method
 

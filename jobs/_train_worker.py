@@ -10,12 +10,12 @@ import pyarrow as pa
 import ray.train
 import ray.train.torch
 import torch
-from sketchray.methods.fitting import load_state, save_state, train_step
 
 from jobs import _streams as streams
 from jobs._train_config import TrainConfig
 from sketchray.encoders import save_pretrained
 from sketchray.methods import Batch
+from sketchray.methods.fitting import load_state, save_state, train_step
 
 
 class Worker:

@@ -15,8 +15,6 @@ import pyarrow.compute as pc
 import ray
 import ray.train
 from ray.train.torch import TorchConfig, TorchTrainer
-from sketchray.data.reading import read_samples
-from sketchray.data.samples import data_fingerprint
 
 from jobs._card import encoder_card
 from jobs._cli import run_verb
@@ -24,6 +22,8 @@ from jobs._cluster import connect
 from jobs._progress import remote_progress
 from jobs._train_config import TrainConfig
 from jobs._train_worker import Worker
+from sketchray.data.reading import read_samples
+from sketchray.data.samples import data_fingerprint
 from sketchray.storage import Store, default_store
 
 

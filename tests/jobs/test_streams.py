@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from sketchray.data.reading import DataConfig, read_samples
-from sketchray.data.transforms import AugmentConfig
 
 from jobs import _streams as streams
 from jobs.train import labelled
+from sketchray.data.reading import DataConfig, read_samples
+from sketchray.data.transforms import AugmentConfig
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("local_ray")]
 

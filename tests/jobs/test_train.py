@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 import torch
+
+from jobs import train
+from jobs._train_config import TrainConfig
 from sketchray.config import ConfigError
 from sketchray.data.reading import DataConfig
 from sketchray.encoders import from_pretrained
 from sketchray.storage import open_store
-
-from jobs import train
-from jobs._train_config import TrainConfig
 
 pytestmark = pytest.mark.slow
 
