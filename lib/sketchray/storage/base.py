@@ -86,9 +86,9 @@ class Store(ABC):
 
     @abstractmethod
     def list(self, prefix: str = "") -> Iterator[Entry]:
-        """Yield every object whose key starts with a prefix, in the order of the keys' UTF-8 bytes.
+        """Yield every object whose key starts with a prefix, once, without the zero-byte ``dir/`` markers.
 
-        Zero-byte ``dir/`` markers are left out.
+        The order is the server's own: not all of them sort ``a-b`` before ``a/b``.
         """
 
     @abstractmethod

@@ -126,7 +126,7 @@ def _entry(key: str, status: os.stat_result) -> Entry:
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[Entry]:
-    """Yield files in the order of their whole keys: a folder sorts as its name with the slash."""
+    """Yield files in the order of their whole keys' UTF-8 bytes, as S3 does: a folder sorts as its name and a slash."""
     try:
         children = [(f"{item.name}/" if item.is_dir() else item.name, item) for item in os.scandir(folder)]
     except (FileNotFoundError, NotADirectoryError):
