@@ -1,0 +1,28 @@
+"""Image to unit vector: backbones, the encoder on top of one, and the package it is saved as."""
+
+from sketchray.encoders.backbones import Backbone, create_backbone, list_backbones, register_backbone
+from sketchray.encoders.efficientnet_lite import EfficientNetLite
+from sketchray.encoders.encoder import Encoder, EncoderConfig, factorise
+from sketchray.encoders.package import (
+    PackageError,
+    from_pretrained,
+    load_encoder,
+    read_package_config,
+    save_pretrained,
+)
+
+__all__ = [
+    "Backbone",
+    "EfficientNetLite",
+    "Encoder",
+    "EncoderConfig",
+    "PackageError",
+    "create_backbone",
+    "factorise",
+    "from_pretrained",
+    "list_backbones",
+    "load_encoder",
+    "read_package_config",
+    "register_backbone",
+    "save_pretrained",
+]

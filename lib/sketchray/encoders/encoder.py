@@ -1,0 +1,118 @@
+"""The encoder: sketches and photographs to unit vectors in one space."""
+
+import hashlib
+import json
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from sketchray.config import Config
+from sketchray.data.raster import RASTER_VERSION
+from sketchray.encoders.backbones import create_backbone
+
+
+class EncoderConfig(Config):
+    """What an encoder is, weights aside; all of it is part of the fingerprint.
+
+    Attributes:
+        backbone: one of `list_backbones()`.
+        dim: width of the embedding, from the SVD of the backbone's classifier; None keeps the backbone's features.
+        image_size: side of the square input, pixels.
+        raster_version: of the canonical sketch raster it was made for.
+        modality_bias: learn a shift of the features for each modality.
+    """
+
+    backbone: str = "efficientnet_lite0"
+    dim: int | None = Field(default=512, ge=1)
+    image_size: int = Field(default=128, ge=16, le=1024)
+    raster_version: int = RASTER_VERSION
+    modality_bias: bool = True
+
+
+class Encoder(nn.Module):
+    """A backbone, a shift for each modality, and a linear embedding.
+
+    The embedding starts as the best rank-d factorisation of the backbone's own classifier, W = U S V^T: the layer is
+    S_d V_d^T, and U_d is the head that then gives the classifier's logits (SAKE, ICCV 2019, as released). The shifts
+    start at zero, so that an untrained encoder is the backbone.
+
+    Args:
+        config: what to build.
+        pretrained: start from the backbone's published weights; False when a checkpoint follows.
+
+    Raises:
+        ValueError: unknown backbone, or ``dim`` above the rank of its classifier.
+    """
+
+    def __init__(self, config: EncoderConfig, *, pretrained: bool = True) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = create_backbone(config.backbone, pretrained=pretrained)
+        features = self.backbone.dim
+        self.dim = config.dim or features
+        # Row 0 belongs to sketches, row 1 to photos.
+        self.modality_bias = nn.Parameter(torch.zeros(2, features)) if config.modality_bias else None
+        self.embed: nn.Module = nn.Identity()
+        if config.dim is not None:
+            self.embed = nn.Linear(features, config.dim, bias=False)
+            if pretrained:
+                embed_dD, _ = factorise(self.backbone.classifier()[0], config.dim)
+                self.embed.weight.data.copy_(embed_dD)
+        self.eval()
+
+    def features(self, images_B3HW: Tensor, photo_B: Tensor) -> Tensor:
+        """Return embeddings before normalisation.
+
+        Args:
+            images_B3HW: uint8 RGB, or 0 to 255 of any float dtype.
+            photo_B: True for a photo, False for a sketch.
+
+        Returns:
+            z_Bd: embeddings of the parameters' dtype.
+        """
+        dtype = next(self.parameters()).dtype
+        f_BD: Tensor = self.backbone((images_B3HW.to(dtype) - self.backbone.mean) / self.backbone.std)
+        if self.modality_bias is not None:
+            f_BD = f_BD + self.modality_bias[photo_B.long()]
+        z_Bd: Tensor = self.embed(f_BD)
+        return z_Bd
+
+    def forward(self, images_B3HW: Tensor, photo_B: Tensor) -> Tensor:
+        """Return unit vectors; their dot product is the score of a sketch and a photo. Arguments as `features`."""
+        return F.normalize(self.features(images_B3HW, photo_B), dim=1)
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hex digits over weights and preprocessing: equal exactly when the encoders embed alike. Not cached."""
+        described = self.config.model_dump(mode="json") | {"mean": self.backbone.mean, "std": self.backbone.std}
+        hashed = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+        for name, tensor in sorted(self.state_dict().items()):
+            hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            hashed.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return hashed.hexdigest()[:32]
+
+
+def factorise(classifier_KD: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Split a classifier into an embedding and a head whose product is its best approximation of that rank.
+
+    Args:
+        classifier_KD: weights of K classes on D features.
+        dim: width d of the embedding.
+
+    Returns:
+        embed_dD: S_d V_d^T.
+        head_Kd: U_d.
+
+    Raises:
+        ValueError: ``dim`` is above min(K, D).
+    """
+    rank = min(classifier_KD.shape)
+    if dim > rank:
+        raise ValueError(f"an embedding of {dim} dimensions is above the rank {rank} of the backbone's classifier")
+    u_KR, s_R, vt_RD = torch.linalg.svd(classifier_KD, full_matrices=False)
+    # Singular vectors come with either sign; fix it, so that every machine starts from the same embedding.
+    largest_R = vt_RD.abs().argmax(dim=1, keepdim=True)
+    sign_R = vt_RD.gather(1, largest_R).sign().squeeze(1)
+    return (sign_R * s_R)[:dim, None] * vt_RD[:dim], u_KR[:, :dim] * sign_R[:dim]
