@@ -298,7 +298,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     try:
-        command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+        command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
         mounted = subprocess.run(command, check=False, capture_output=True)
     except FileNotFoundError:
         pytest.skip("no mount command")

@@ -1,0 +1,41 @@
+"""The gallery's format on disk: segments, manifest, publishing, opening."""
+
+from sketchray.gallery.build import encode_report, encode_segment, place, write_gallery
+from sketchray.gallery.manifest import (
+    Content,
+    EncoderRef,
+    GalleryError,
+    Manifest,
+    ObjectRef,
+    Segment,
+    check_name,
+    shard_of,
+)
+from sketchray.gallery.publish import Pointer, gallery_store, list_galleries, publish, read_pointer, store_manifest
+from sketchray.gallery.reader import Gallery, Hit, Shard, merge, open_gallery
+
+__all__ = [
+    "Content",
+    "EncoderRef",
+    "Gallery",
+    "GalleryError",
+    "Hit",
+    "Manifest",
+    "ObjectRef",
+    "Pointer",
+    "Segment",
+    "Shard",
+    "check_name",
+    "encode_report",
+    "encode_segment",
+    "gallery_store",
+    "list_galleries",
+    "merge",
+    "open_gallery",
+    "place",
+    "publish",
+    "read_pointer",
+    "shard_of",
+    "store_manifest",
+    "write_gallery",
+]

@@ -1,0 +1,190 @@
+"""The manifest: what one immutable version of a gallery consists of.
+
+Objects lie under ``galleries/<name>/``; every key in a manifest is relative to that. A version is a digest of the
+content: of the encoder, the metric and the hashes of all segments, but not of where or when it was made.
+"""
+
+import hashlib
+import itertools
+import re
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import from_json
+
+from sketchray.config import Config, digest
+
+FORMAT_VERSION = 1
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+class GalleryError(ValueError):
+    """A gallery that cannot be opened, built or asked; the message names it and what is wrong."""
+
+
+class ObjectRef(Config):
+    """One immutable object: where it is, and how to know it before parsing a byte.
+
+    Attributes:
+        key: relative to the gallery.
+        size: bytes.
+        sha256: of the bytes, hexadecimal.
+        rows: rows of its Parquet table.
+    """
+
+    key: str
+    size: int = Field(ge=0)
+    sha256: str = Field(pattern=r"[0-9a-f]{64}")
+    rows: int = Field(ge=0)
+
+
+class Segment(Config):
+    """Some rows of one shard.
+
+    A shard is its base segment and the delta segments after it, in the manifest's order. A delta's tombstones are ids
+    that go from everything before it; a changed picture is a tombstone and a new row.
+
+    Attributes:
+        shard: which shard.
+        kind: base (the first of each shard) or delta.
+        vectors: id, uri, etag, label and embedding, sorted by id.
+        thumbnails: id and small JPEG, the same ids in the same order.
+        tombstones: ids, of a delta only.
+    """
+
+    shard: int = Field(ge=0)
+    kind: Literal["base", "delta"]
+    vectors: ObjectRef
+    thumbnails: ObjectRef
+    tombstones: ObjectRef | None = None
+
+
+class EncoderRef(Config):
+    """The encoder that made the embeddings: where it can be loaded from, and its fingerprint."""
+
+    uri: str
+    fingerprint: str
+
+
+class Content(Config):
+    """What the version is a digest of.
+
+    Attributes:
+        encoder: the encoder of all embeddings.
+        dimension: numbers in an embedding.
+        metric: cosine, of unit vectors.
+        shards: how many shards `shard_of` spreads the ids over.
+        segments: by shard; in a shard the base first, then the deltas as they came.
+        codebook: the product codebook of cluster and mixture ranking, where there is one.
+        report: uri, stage and reason of every picture that could not be indexed.
+    """
+
+    encoder: EncoderRef
+    dimension: int = Field(ge=1)
+    metric: Literal["cosine"] = "cosine"
+    shards: int = Field(ge=1)
+    segments: tuple[Segment, ...]
+    codebook: ObjectRef | None = None
+    report: ObjectRef | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        shards = [segment.shard for segment in self.segments]
+        groups = itertools.groupby(self.segments, key=lambda segment: segment.shard)
+        first = [next(group) for _, group in groups]
+        if shards != sorted(shards) or [segment.shard for segment in first] != list(range(self.shards)):
+            raise ValueError(f"segments are not those of shards 0 to {self.shards - 1} in order")
+        for segment in self.segments:
+            if (segment.kind == "base") != any(segment is base for base in first):
+                raise ValueError(f"shard {segment.shard} is not one base segment and then deltas")
+            if segment.kind == "base" and segment.tombstones is not None:
+                raise ValueError(f"the base segment of shard {segment.shard} has tombstones")
+            if segment.vectors.rows != segment.thumbnails.rows:
+                raise ValueError(f"shard {segment.shard} has a segment of unequal vectors and thumbnails")
+        return self
+
+    def version(self) -> str:
+        """Return the digest, 16 hex digits. Keys do not count: they contain the version."""
+        return digest({"format_version": FORMAT_VERSION, "content": _without_keys(self.model_dump(mode="json"))})
+
+
+class Manifest(Config):
+    """One version of a gallery.
+
+    Attributes:
+        format_version: 1.
+        name: the gallery.
+        version: digest of the content.
+        parent: the version that was current when this one was made.
+        created_at: UTC.
+        source: URI of the pictures.
+        rows: pictures that can be found.
+        unreadable: pictures that the report names.
+        content: everything a search depends on.
+    """
+
+    format_version: Literal[1] = 1
+    name: str
+    version: str
+    parent: str | None
+    created_at: datetime
+    source: str
+    rows: int = Field(ge=0)
+    unreadable: int = Field(ge=0)
+    content: Content
+
+    @model_validator(mode="after")
+    def _is_digest(self) -> Self:
+        if self.version != self.content.version():
+            raise ValueError(f"version {self.version} is not the digest of the content, {self.content.version()}")
+        return self
+
+    @property
+    def encoder(self) -> EncoderRef:
+        """The encoder of all embeddings, which queries must use too."""
+        return self.content.encoder
+
+    def to_bytes(self) -> bytes:
+        """Return the JSON document that is stored."""
+        return self.model_dump_json(indent=1).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, where: str) -> Self:
+        """Read a stored manifest.
+
+        Raises:
+            GalleryError: not a manifest, or of a format version that this program does not know.
+        """
+        try:
+            document = from_json(data)
+            found = document.get("format_version") if isinstance(document, dict) else None
+            if isinstance(found, int) and found > FORMAT_VERSION:
+                raise GalleryError(f"{where}: format version {found}; this program reads up to {FORMAT_VERSION}")
+            return cls.model_validate(document)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise GalleryError(f"{where}: not a gallery manifest ({place}: {first['msg']})") from error
+        except GalleryError:
+            raise
+        except ValueError as error:
+            raise GalleryError(f"{where}: not a gallery manifest ({error})") from error
+
+
+def check_name(name: str) -> str:
+    """Return a gallery's name if it is one: lower-case letters, digits, ``.``, ``_`` and ``-``, at most 63."""
+    if not NAME.fullmatch(name):
+        raise GalleryError(f"{name!r} is no gallery name: lower-case letters, digits, '.', '_' and '-', at most 63")
+    return name
+
+
+def shard_of(sample_id: str, shards: int) -> int:
+    """Return the shard of an id: SHA-256, so the same on every machine and in every version."""
+    return int.from_bytes(hashlib.sha256(sample_id.encode()).digest()[:8]) % shards
+
+
+def _without_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_keys(part) for name, part in value.items() if name != "key"}
+    return [_without_keys(part) for part in value] if isinstance(value, list) else value

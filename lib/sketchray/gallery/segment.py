@@ -1,0 +1,90 @@
+"""Tables of a segment as Parquet objects: the same rows give the same bytes, and bytes are hashed before parsing."""
+
+import hashlib
+import io
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sketchray.gallery.manifest import GalleryError, ObjectRef
+from sketchray.storage import Store
+
+THUMBNAILS = pa.schema([pa.field("id", pa.string(), nullable=False), pa.field("jpeg", pa.large_binary())])
+TOMBSTONES = pa.schema([pa.field("id", pa.string(), nullable=False)])
+REPORT = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("uri", "stage", "reason")])
+
+
+def vector_schema(dimension: int) -> pa.Schema:
+    """Return the schema of a vectors object; ``embedding`` is float32 of unit length."""
+    return pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("uri", pa.string(), nullable=False),
+            pa.field("etag", pa.string(), nullable=False),
+            pa.field("label", pa.string()),
+            pa.field("embedding", embedding_type(dimension), nullable=False),
+        ]
+    )
+
+
+def embedding_type(dimension: int) -> Any:
+    """Return the Arrow type of an embedding column: a fixed-size list of ``dimension`` float32."""
+    return pa.list_(pa.field("element", pa.float32(), nullable=False), dimension)
+
+
+def embedding_column(embedding_ND: np.ndarray) -> Any:
+    """Return the Arrow array of N embeddings."""
+    flat = pa.array(np.ascontiguousarray(embedding_ND, dtype=np.float32).ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, type=embedding_type(embedding_ND.shape[1]))
+
+
+def embedding_matrix(table: pa.Table) -> np.ndarray:
+    """Return embedding_ND float32 of a table with an ``embedding`` column."""
+    column = table["embedding"].combine_chunks()
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(flat, dtype=np.float32).reshape(table.num_rows, table.schema.field("embedding").type.list_size)
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """Return a table as Parquet, uncompressed: neither vectors nor JPEGs get smaller."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="NONE", use_dictionary=False, row_group_size=1 << 16)
+    return sink.getvalue()
+
+
+def describe(key: str, data: bytes, rows: int) -> ObjectRef:
+    """Return the reference of an object that holds these bytes."""
+    return ObjectRef(key=key, size=len(data), sha256=hashlib.sha256(data).hexdigest(), rows=rows)
+
+
+def read_table(gallery: Store, reference: ObjectRef, schema: pa.Schema, *, sorted_by_id: bool = True) -> pa.Table:
+    """Read one object of a gallery, checking its size and hash before a byte of it is parsed.
+
+    Raises:
+        GalleryError: truncated, altered, or not the table that the manifest describes; the object is named.
+        NotFound: the object is gone.
+    """
+    data, uri = gallery.read(reference.key), gallery.uri_of(reference.key)
+    if len(data) != reference.size:
+        raise GalleryError(f"{uri}: {len(data)} bytes where the manifest says {reference.size}; truncated or replaced")
+    if hashlib.sha256(data).hexdigest() != reference.sha256:
+        raise GalleryError(f"{uri}: its SHA-256 is not the manifest's; the object was altered")
+    try:
+        table = pq.read_table(pa.BufferReader(data))
+    except (pa.ArrowException, OSError) as error:
+        raise GalleryError(f"{uri}: not readable as Parquet ({error})") from error
+    if not table.schema.equals(schema):
+        raise GalleryError(f"{uri}: columns {table.schema.names} are not those of this format, {schema.names}")
+    if table.num_rows != reference.rows:
+        raise GalleryError(f"{uri}: {table.num_rows} rows where the manifest says {reference.rows}")
+    if sorted_by_id and not _ascending(table["id"].to_pylist()):
+        raise GalleryError(f"{uri}: its ids are not in strictly ascending order")
+    return table
+
+
+def _ascending(ids: Sequence[str]) -> bool:
+    return all(first < second for first, second in itertools.pairwise(ids))
