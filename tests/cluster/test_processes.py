@@ -1,0 +1,75 @@
+"""Only recorded processes end: never one that merely has the same id, always what descends from a recorded one."""
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cluster.processes import Record, StartError, end, start, wait_ready
+
+SLEEP = "import time; time.sleep(60)"
+# A parent that starts a child in a session of its own and ends: the child can be known only by its mark.
+ORPHAN = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {SLEEP!r}], start_new_session=True)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+)
+
+
+def launch(code: str, folder: Path) -> Record:
+    command = [sys.executable, "-c", code]
+    return start(command, env=dict(os.environ), log=folder / "log", mark=secrets.token_hex(8), cwd=folder)
+
+
+def test_an_ended_process_is_not_its_successor(tmp_path: Path) -> None:
+    stranger = subprocess.Popen([sys.executable, "-c", SLEEP])
+    try:
+        truth = Record.of(stranger.pid, "nobody's mark")
+        stale = truth.model_copy(update={"started": truth.started - 100})
+        assert truth.process() is not None
+        assert stale.process() is None
+        end(stale, grace=1)
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_orphans_end_with_their_family(tmp_path: Path) -> None:
+    record = launch(ORPHAN, tmp_path)
+    deadline = time.monotonic() + 20
+    while record.process() is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    orphans = record.family()
+    assert len(orphans) == 1
+    end(record, grace=3)
+    assert not psutil.pid_exists(orphans[0].pid) or orphans[0].status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_process_deaf_to_sigterm_is_killed(tmp_path: Path) -> None:
+    record = launch(STUBBORN, tmp_path)
+    wait_ready(record, lambda: "deaf" in (tmp_path / "log").read_text(), what="it", log=tmp_path / "log", timeout=20)
+    end(record, grace=0.6)
+    assert record.process() is None
+
+
+def test_a_server_that_ends_at_once_is_reported_with_its_log(tmp_path: Path) -> None:
+    record = launch("raise SystemExit('no port left')", tmp_path)
+    with pytest.raises(StartError, match=r"the server ended at once(.|\n)*no port left"):
+        wait_ready(record, lambda: False, what="the server", log=tmp_path / "log", timeout=20)
+
+
+def test_a_server_that_is_never_ready_is_ended(tmp_path: Path) -> None:
+    record = launch(SLEEP, tmp_path)
+    with pytest.raises(StartError, match="not ready in 1 s"):
+        wait_ready(record, lambda: False, what="the server", log=tmp_path / "log", timeout=1)
+    assert record.process() is None
+
+
+def test_a_log_is_private(tmp_path: Path) -> None:
+    end(launch(SLEEP, tmp_path), grace=3)
+    assert (tmp_path / "log").stat().st_mode & 0o077 == 0
