@@ -1,0 +1,19 @@
+"""The audited evaluator: metrics with named variants, expectations over ties, chance level, bounded memory."""
+
+from sketchray.evaluation.retrieval import PerQuery, class_numbers, evaluate, measure
+from sketchray.evaluation.scoring import CosineScorer
+from sketchray.evaluation.suite import MetricConfig, describe
+from sketchray.evaluation.summary import Evaluation, harmonic_means, summarise
+
+__all__ = [
+    "CosineScorer",
+    "Evaluation",
+    "MetricConfig",
+    "PerQuery",
+    "class_numbers",
+    "describe",
+    "evaluate",
+    "harmonic_means",
+    "measure",
+    "summarise",
+]
