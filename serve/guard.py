@@ -1,0 +1,55 @@
+"""What no request may do, whatever its route: send too much, or reach what Gradio offers beyond our page."""
+
+import re
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serve.errors import ProblemError, problem_response
+
+MAX_BODY_BYTES = 12 * 1024 * 1024
+
+# Gradio brings routes for uploads, files of this machine, proxying and more. The page uses these alone.
+GRADIO_ROUTES = re.compile(
+    r"/(config/?|theme\.css|favicon\.ico|manifest\.json|robots\.txt|pwa_icon.*|(assets|static|svelte)/.*"
+    r"|gradio_api/(run/predict|heartbeat/\w+|startup-events|theme\.css|info/?|app_id/?))?"
+)
+
+
+class Guard:
+    """ASGI middleware: counts body bytes as they arrive, and closes Gradio's other routes.
+
+    Args:
+        app: the application behind.
+        own: matches the paths of our own routes.
+        max_body_bytes: a longer body is refused with 413, before or while it is read.
+    """
+
+    def __init__(self, app: ASGIApp, own: re.Pattern[str], max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self.app = app
+        self.own = own
+        self.max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        if scope["type"] != "http":  # nothing here speaks over WebSockets
+            return await send({"type": "websocket.close", "code": 1000})
+        if not (self.own.fullmatch(scope["path"]) or GRADIO_ROUTES.fullmatch(scope["path"])):
+            return await problem_response(404, f"There is nothing at {scope['path']}.")(scope, receive, send)
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > self.max_body_bytes:
+            return await problem_response(413, self._too_large())(scope, receive, send)
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.max_body_bytes:
+                raise ProblemError(413, self._too_large())
+            return message
+
+        return await self.app(scope, counted, send)
+
+    def _too_large(self) -> str:
+        return f"A request may hold {self.max_body_bytes // 2**20} MiB at most."

@@ -1,0 +1,196 @@
+"""A small published gallery and a real local Ray Serve over it."""
+
+import io
+import json
+import os
+import random
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image, ImageDraw
+
+from sketchray.data.samples import sample_id
+from sketchray.encoders import Encoder, load_encoder
+from sketchray.gallery import (
+    Content,
+    EncoderRef,
+    Manifest,
+    ObjectRef,
+    Segment,
+    gallery_store,
+    publish,
+    read_pointer,
+    shard_of,
+    store_manifest,
+)
+from sketchray.gallery.segment import THUMBNAILS, describe, embedding_column, to_parquet, vector_schema
+from sketchray.storage import Store, open_store
+
+ROOT = Path(__file__).parents[2]
+ENCODER = "frozen:tiny-test@64"
+SHARDS = 2
+# Text that a page must show and never run: as HTML, as a JavaScript template and as a Handlebars template.
+HOSTILE = """<img src=x onerror="window.pwned=1">${window.pwned=2}{{value}}'"&"""
+
+
+class Picture(NamedTuple):
+    """One picture of the test gallery."""
+
+    id: str
+    uri: str
+    label: str | None
+    jpeg: bytes
+    vector_D: np.ndarray
+
+
+class Served(NamedTuple):
+    """A running server and what is behind it."""
+
+    url: str
+    pictures: dict[str, Picture]
+    version: str
+    encoder: Encoder
+
+
+def draw_pictures(encoder: Encoder, count: int = 60) -> list[Picture]:
+    """Draw outlines of random polygons, one colour each; every third has no label, every fifth a hostile one."""
+    import torch
+
+    random_of = random.Random(7)
+    pictures = []
+    for number in range(count):
+        image = Image.new("RGB", (64, 64), "white")
+        corners = [(random_of.randint(4, 60), random_of.randint(4, 60)) for _ in range(3 + number % 6)]
+        colour = (random_of.randrange(200), random_of.randrange(200), random_of.randrange(200))
+        ImageDraw.Draw(image).polygon(corners, outline=colour, fill=colour if number % 2 else None, width=3)
+        jpeg = io.BytesIO()
+        image.save(jpeg, "JPEG")
+        image_1CHW = torch.from_numpy(np.asarray(image).transpose(2, 0, 1).copy())[None]
+        with torch.inference_mode():
+            vector_D = encoder(image_1CHW, torch.ones(1, dtype=torch.bool))[0].numpy()
+        uri = f"file:///pictures/<b>shape_{number}.png"
+        label = HOSTILE if number % 5 == 1 else None if number % 3 == 0 else f"shape {number}"
+        pictures.append(Picture(sample_id(uri), uri, label, jpeg.getvalue(), vector_D))
+    return pictures
+
+
+def write_gallery(store: Store, name: str, pictures: list[Picture], encoder: Encoder) -> str:
+    """Publish pictures as a gallery of two shards; return its version."""
+    gallery = gallery_store(store, name)
+
+    def stored(key: str, table: pa.Table) -> ObjectRef:
+        data = to_parquet(table)
+        gallery.write(key, data)
+        return describe(key, data, table.num_rows)
+
+    segments = []
+    for shard in range(SHARDS):
+        rows = sorted(picture for picture in pictures if shard_of(picture.id, SHARDS) == shard)
+        ids = [picture.id for picture in rows]
+        columns = {
+            "id": ids,
+            "uri": [picture.uri for picture in rows],
+            "etag": ["" for _ in rows],
+            "label": [picture.label for picture in rows],
+            "embedding": embedding_column(np.stack([picture.vector_D for picture in rows])),
+        }
+        vectors = pa.table(columns, schema=vector_schema(encoder.dim))
+        thumbnails = pa.table({"id": ids, "jpeg": [picture.jpeg for picture in rows]}, schema=THUMBNAILS)
+        segments.append(
+            Segment(
+                shard=shard,
+                kind="base",
+                vectors=stored(f"segments/{shard}/vectors.parquet", vectors),
+                thumbnails=stored(f"segments/{shard}/thumbnails.parquet", thumbnails),
+            )
+        )
+    content = Content(
+        encoder=EncoderRef(uri=ENCODER, fingerprint=encoder.fingerprint),
+        dimension=encoder.dim,
+        shards=SHARDS,
+        segments=tuple(segments),
+    )
+    manifest = Manifest(
+        name=name,
+        version=content.version(),
+        parent=None,
+        created_at=datetime.now(UTC),
+        source="file:///pictures",
+        rows=len(pictures),
+        unreadable=0,
+        content=content,
+    )
+    store_manifest(gallery, manifest)
+    publish(gallery, manifest.version, expected=read_pointer(gallery))
+    return manifest.version
+
+
+@pytest.fixture(scope="session")
+def encoder() -> Encoder:
+    """The encoder of the test gallery."""
+    return load_encoder(ENCODER)
+
+
+@pytest.fixture(scope="session")
+def gallery_folder(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> tuple[str, str, list[Picture]]:
+    """A store with one gallery, ``shapes``: its URI, the version, and the pictures."""
+    folder = tmp_path_factory.mktemp("store")
+    pictures = draw_pictures(encoder)
+    (folder / "ATTRIBUTION.md").write_text("Drawn by the tests, for the tests <script>window.pwned=3</script>\n")
+    return folder.as_uri(), write_gallery(open_store(folder.as_uri()), "shapes", pictures, encoder), pictures
+
+
+@pytest.fixture(scope="session")
+def served(
+    gallery_folder: tuple[str, str, list[Picture]], encoder: Encoder, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """The gallery behind a real Ray Serve in a process of its own, with two ingress replicas."""
+    store, version, pictures = gallery_folder
+    arguments = {
+        "gallery": "shapes",
+        "store": store,
+        "ingress_replicas": 2,
+        "encoder_threads": 1,
+        "attribution": f"{store}/ATTRIBUTION.md",
+    }
+    folder = tmp_path_factory.mktemp("serve")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with (folder / "log").open("w+") as log, start_server(port, arguments, folder, log) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        try:
+            for line in server.stdout:
+                if line == "ready\n":
+                    break
+            else:
+                pytest.fail(f"the server did not come up: {(folder / 'log').read_text()[-4000:]}")
+            yield Served(f"http://127.0.0.1:{port}", {p.id: p for p in pictures}, version, encoder)
+        finally:
+            server.stdin.close()
+            server.wait(60)
+
+
+def start_server(port: int, arguments: dict[str, Any], folder: Path, log: Any) -> "subprocess.Popen[str]":
+    """Start ``local_serve.py`` with a token of its own, so that nothing is written into the home folder."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT / 'lib'}:{ROOT}",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    }
+    command = [sys.executable, str(Path(__file__).parent / "local_serve.py"), str(port), json.dumps(arguments)]
+    return subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+    )

@@ -1,0 +1,30 @@
+"""Start a Ray of its own on this machine and serve one application: ``python local_serve.py PORT ARGS_JSON``.
+
+It prints ``ready`` once the application answers, and ends with everything it started when its standard input closes.
+"""
+
+import json
+import sys
+
+import ray
+from ray import serve
+
+from serve.app import build
+
+
+def main() -> None:
+    """Serve until standard input closes."""
+    port, arguments = int(sys.argv[1]), json.loads(sys.argv[2])
+    ray.init(address="local", num_cpus=8, include_dashboard=False, log_to_driver=False, object_store_memory=256 * 2**20)
+    try:
+        serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config={"enable_access_log": False})
+        serve.run(build(arguments), name="sketchray")
+        print("ready", flush=True)
+        sys.stdin.read()
+    finally:
+        serve.shutdown()  # type: ignore[no-untyped-call]
+        ray.shutdown()
+
+
+if __name__ == "__main__":
+    main()
