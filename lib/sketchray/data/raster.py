@@ -5,6 +5,8 @@ lines (`thinning`), so that from there on everything is strokes: crop to the ink
 white with one line width. Change what comes out, and `RASTER_VERSION` goes up: it is part of an encoder's fingerprint.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
@@ -16,7 +18,7 @@ __all__ = ["LINE_WIDTH", "MARGIN", "RASTER_VERSION", "Bitmap", "BlankSketchError
 RASTER_VERSION = 1
 LINE_WIDTH = 0.025  # of the picture's side: three pixels of 128
 MARGIN = 0.06  # of the picture's side, kept free of centre lines all around
-OVERSAMPLE = 4
+LEAST_CANVAS = 512  # pixels a side that are drawn on before they are reduced
 
 
 def rasterise(sketch: Sketch, size: int, *, line_width: float | None = None) -> NDArray[np.uint8]:
@@ -36,13 +38,14 @@ def rasterise(sketch: Sketch, size: int, *, line_width: float | None = None) -> 
     """
     if size < 8:
         raise ValueError(f"a sketch cannot be drawn on {size} pixels; 8 is the least")
-    side = size * OVERSAMPLE
-    width = max(1.0, side * (LINE_WIDTH if line_width is None else line_width))
+    oversample = max(4, math.ceil(LEAST_CANVAS / size))
+    side = size * oversample
+    width = side * (LINE_WIDTH if line_width is None else line_width)
     canvas = Image.new("L", (side, side), 255)
     draw = ImageDraw.Draw(canvas)
     for line in fit(sketch.strokes, side):
         _draw_line(draw, line, width)
-    return np.asarray(canvas.reduce(OVERSAMPLE))
+    return np.asarray(canvas.reduce(oversample))
 
 
 def fit(strokes: Strokes, side: float) -> list[Points]:
@@ -62,12 +65,14 @@ def fit(strokes: Strokes, side: float) -> list[Points]:
 
 
 def _draw_line(draw: ImageDraw.ImageDraw, line: Points, width: float) -> None:
-    """Draw one line with round joints and ends."""
-    line = _without_close_points(line, 0.25 * width)
-    corners = [(x, y) for x, y in line.tolist()]
+    """Draw one line with round joints and ends.
+
+    Coordinates are whole and the width odd, since Pillow rounds others to one side: a mirrored drawing stays mirrored.
+    """
+    r = max(1, round((width - 1) / 2))
+    corners = [(x, y) for x, y in np.floor(_without_close_points(line, 0.25 * width)).astype(int).tolist()]
     if len(corners) > 1:
-        draw.line(corners, fill=0, width=round(width))
-    r = width / 2
+        draw.line(corners, fill=0, width=2 * r + 1)
     for x, y in corners:
         draw.ellipse((x - r, y - r, x + r, y + r), fill=0)
 

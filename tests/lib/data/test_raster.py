@@ -46,7 +46,7 @@ def test_black_lines_on_white_in_the_middle(house: Strokes) -> None:
 def test_the_line_width_is_the_same_part_of_every_size(size: int) -> None:
     picture = rasterise(Strokes.from_json([[[0, 10], [0, 0]]]), size)
     thickness = (255 - picture.astype(float))[:, size // 2].sum() / 255
-    assert thickness == pytest.approx(LINE_WIDTH * size, abs=0.5)
+    assert thickness == pytest.approx(LINE_WIDTH * size, rel=0.1)
 
 
 @given(scale=st.floats(0.01, 1000), dx=st.floats(-1e4, 1e4), dy=st.floats(-1e4, 1e4))
