@@ -69,10 +69,24 @@ def load_config(
             _assign(values, key.split("."), yaml.safe_load(text))
         except yaml.YAMLError as error:
             raise ConfigError(f"{key}: {text!r} is not readable as a YAML value ({error})") from error
+    return build_config(cls, values)
+
+
+def build_config(cls: type[C], values: Mapping[str, Any], *, where: str = "") -> C:
+    """Build a configuration from plain values.
+
+    Args:
+        cls: the configuration class.
+        values: by name, as a recipe states them.
+        where: prefix of the names in messages, as ``method.``.
+
+    Raises:
+        ConfigError: unknown key (with the nearest known one), or a value of the wrong type.
+    """
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(_explain(cls, error)) from error
+        raise ConfigError(_explain(cls, error, where)) from error
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -95,11 +109,11 @@ def _assign(values: dict[str, Any], path: list[str], value: Any) -> None:
     values[path[-1]] = value
 
 
-def _explain(cls: type[BaseModel], error: ValidationError) -> str:
+def _explain(cls: type[BaseModel], error: ValidationError, where: str) -> str:
     lines = []
-    known = list(_dotted_names(cls))
+    known = list(_dotted_names(cls, where))
     for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"])
+        key = where + ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
