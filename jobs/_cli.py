@@ -28,9 +28,23 @@ def recipe_path(name: str) -> Path:
 
 
 def run_verb(
-    verb: str, cls: type[C], run: Callable[[C], dict[str, Any]], *, doc: str | None, argv: Sequence[str] | None = None
+    verb: str,
+    cls: type[C],
+    run: Callable[[C], dict[str, Any]],
+    *,
+    doc: str | None,
+    argv: Sequence[str] | None = None,
+    action: str | None = None,
 ) -> int:
     """Parse the command line, run the verb, print its result as the last line of standard output.
+
+    Args:
+        verb: the module's name below ``jobs``, and its section of a recipe.
+        cls: its configuration.
+        run: what it does.
+        doc: its help text.
+        argv: the arguments; None for those of the process.
+        action: a word that may stand before the overrides and names what the verb does anyway (``index build``).
 
     Returns:
         The exit status: 0, or 2 after one clear line on standard error for anything the user can mend.
@@ -41,7 +55,8 @@ def run_verb(
     args = parser.parse_args(argv)
     try:
         recipe = recipe_path(args.recipe) if args.recipe else None
-        result = run(load_config(cls, verb=verb, recipe=recipe, overrides=args.overrides))
+        overrides = args.overrides[1:] if action and args.overrides[:1] == [action] else args.overrides
+        result = run(load_config(cls, verb=verb, recipe=recipe, overrides=overrides))
     except (ConfigError, ValueError, OSError) as error:
         print(f"{verb}: {error}", file=sys.stderr)
         return 2
