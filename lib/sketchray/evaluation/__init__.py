@@ -1,5 +1,6 @@
 """The audited evaluator: metrics with named variants, expectations over ties, chance level, bounded memory."""
 
+from sketchray.evaluation.report import Report, Row, Unreadable
 from sketchray.evaluation.retrieval import PerQuery, class_numbers, evaluate, measure
 from sketchray.evaluation.scoring import CosineScorer
 from sketchray.evaluation.suite import MetricConfig, describe
@@ -10,6 +11,9 @@ __all__ = [
     "Evaluation",
     "MetricConfig",
     "PerQuery",
+    "Report",
+    "Row",
+    "Unreadable",
     "class_numbers",
     "describe",
     "evaluate",
