@@ -43,6 +43,10 @@ class Backbone(nn.Module, ABC):
     def classifier(self) -> tuple[Tensor, Tensor]:
         """Return the pretrained classifier on these features: W_KD and b_K, fresh copies."""
 
+    @abstractmethod
+    def stages(self) -> list[nn.Module]:
+        """Return its parts from the input on, which may be frozen from the first to any."""
+
     def train(self, mode: bool = True) -> "Backbone":  # noqa: ARG002 - the signature is torch's
         """Stay in evaluation mode; parameters train all the same."""
         return super().train(False)
@@ -108,6 +112,10 @@ class TinyBackbone(Backbone):
         return torch.randn(self.n_classes, self.dim, generator=generator), torch.randn(
             self.n_classes, generator=generator
         )
+
+    def stages(self) -> list[nn.Module]:
+        """Return the layers."""
+        return list(self.layers)
 
 
 register_backbone("tiny-test", TinyBackbone)

@@ -49,5 +49,11 @@ class EfficientNetLite(Backbone):
         weights = self._published_weights()
         return weights["_fc.weight"], weights["_fc.bias"]
 
+    def stages(self) -> list[nn.Module]:
+        """Return the stem, the inverted-bottleneck blocks, and the last convolution."""
+        net = self.network
+        stem, top = nn.ModuleList([net._conv_stem, net._bn0]), nn.ModuleList([net._conv_head, net._bn1])
+        return [stem, *net._blocks, top]
+
 
 register_backbone("efficientnet_lite0", partial(EfficientNetLite, version=0))

@@ -1,0 +1,104 @@
+"""What a training method is: the networks it owns, what one step computes, what happens around steps.
+
+The training job knows no method by name, and a method knows nothing of the job: it runs in a plain loop, on any device.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sketchray.encoders import Encoder
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's samples on one rank: two independent draws, one of each modality, as many rows on every rank.
+
+    Attributes:
+        sketches: uint8 (B, 3, H, W).
+        sketch_labels: int64 (B,), places in the list of seen classes.
+        sketch_ids: B sample ids.
+        photos: uint8 (P, 3, H, W).
+        photo_labels: int64 (P,).
+        photo_ids: P sample ids.
+        step: the global step; a method's own randomness is a function of (seed, step, sample id).
+    """
+
+    sketches: Tensor
+    sketch_labels: Tensor
+    sketch_ids: list[str]
+    photos: Tensor
+    photo_labels: Tensor
+    photo_ids: list[str]
+    step: int = 0
+
+    @property
+    def images(self) -> Tensor:
+        """Sketches, then photos: uint8 (B + P, 3, H, W)."""
+        return torch.cat([self.sketches, self.photos])
+
+    @property
+    def labels(self) -> Tensor:
+        """Labels in the order of `images`."""
+        return torch.cat([self.sketch_labels, self.photo_labels])
+
+    @property
+    def is_photo(self) -> Tensor:
+        """Bool (B + P,), in the order of `images`."""
+        return torch.arange(len(self.labels), device=self.labels.device) >= len(self.sketches)
+
+
+class Method(nn.Module, ABC):
+    """A training method: the module that DistributedDataParallel wraps.
+
+    A loop calls, in this order: `prepare` once before step 0; then for each step `start_epoch` if one starts, and
+    `sketchray.methods.fitting.train_step`, which calls `forward`, the optimisers and `after_step`.
+
+    Attributes:
+        reloadable: name prefixes of frozen weights that construction brings back; checkpoints leave them out.
+    """
+
+    reloadable: tuple[str, ...] = ()
+
+    @property
+    @abstractmethod
+    def encoder(self) -> Encoder:
+        """The network that ships."""
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the step's scalar terms by name; ``loss`` is their weighted sum, the one to minimise.
+
+        Each is a mean over this rank's rows, such that the mean over ranks is the value on the global batch. Every
+        trainable parameter takes part in ``loss``.
+        """
+
+    @abstractmethod
+    def optimizers(self, total_steps: int) -> dict[str, Optimizer]:
+        """Return fresh optimisers by name, at their peak learning rates.
+
+        Args:
+            total_steps: of the whole run.
+        """
+
+    def lr_factor(self, step: int, total_steps: int) -> float:
+        """Return what multiplies every peak learning rate at a step: here half a cosine down to zero."""
+        return 0.5 * (1 + math.cos(math.pi * step / max(1, total_steps)))
+
+    def prepare(self, photos: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Learn from photos of the seen classes before step 0.
+
+        Args:
+            photos: this rank's share, as (images uint8 (B, 3, H, W), labels int64 (B,)); sums go over all ranks.
+        """
+
+    def start_epoch(self, epoch: int) -> None:
+        """Do what belongs before an epoch's first step (clustering, a change of phase)."""
+
+    def after_step(self, step: int) -> None:
+        """Do what belongs after an optimiser step (moving averages)."""

@@ -1,0 +1,47 @@
+"""Methods by name."""
+
+from typing import Any, Protocol, TypeVar
+
+from sketchray.config import Config, ConfigError, build_config
+from sketchray.encoders import EncoderConfig
+from sketchray.methods.base import Method
+
+Config_contra = TypeVar("Config_contra", bound=Config, contravariant=True)
+
+
+class MethodClass(Protocol[Config_contra]):
+    """How a method is built: what `register_method` takes."""
+
+    def __call__(self, *, n_classes: int, encoder: EncoderConfig, config: Config_contra) -> Method:
+        """Build the method for this many seen classes."""
+
+
+_METHODS: dict[str, tuple[MethodClass[Any], type[Config]]] = {}
+
+
+def register_method(name: str, method: MethodClass[Config_contra], config: type[Config_contra]) -> None:
+    """Add a method and its configuration class under a name."""
+    _METHODS[name] = (method, config)
+
+
+def list_methods() -> list[str]:
+    """Return the names that `create_method` knows."""
+    return sorted(_METHODS)
+
+
+def create_method(name: str, *, n_classes: int, encoder: EncoderConfig, **options: Any) -> Method:
+    """Build a method; seed torch first, since heads start at random.
+
+    Args:
+        name: one of `list_methods()`.
+        n_classes: seen classes.
+        encoder: the student.
+        options: the method's own configuration.
+
+    Raises:
+        ConfigError: unknown method, or an option it does not have or cannot use.
+    """
+    if name not in _METHODS:
+        raise ConfigError(f"method.name: unknown method {name!r}; known: {', '.join(list_methods())}")
+    method, config = _METHODS[name]
+    return method(n_classes=n_classes, encoder=encoder, config=build_config(config, options, where="method."))
