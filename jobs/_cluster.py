@@ -1,5 +1,6 @@
 """The one way a job joins Ray: the cluster it was submitted to, or a local one when it is run by hand."""
 
+import logging
 import os
 
 import ray
@@ -16,6 +17,6 @@ def connect() -> None:
     if ray.is_initialized():
         return
     if address := os.environ.get("RAY_ADDRESS"):
-        ray.init(address=address, logging_level="warning")
+        ray.init(address=address, logging_level=logging.WARNING)
     else:
-        ray.init(address="local", num_cpus=LOGICAL_CPUS_PER_CORE * (os.cpu_count() or 1), logging_level="warning")
+        ray.init(address="local", num_cpus=LOGICAL_CPUS_PER_CORE * (os.cpu_count() or 1), logging_level=logging.WARNING)

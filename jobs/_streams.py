@@ -121,6 +121,7 @@ def _stream(
     )
     stream.context.execution_options.preserve_order = True
     stream.context.enable_progress_bars = False
+    stream.context.print_on_execution_start = False
     yield from stream.iter_batches(batch_size=part, batch_format="numpy", prefetch_batches=2)
 
 

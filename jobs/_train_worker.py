@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import ray.train
 import ray.train.torch
 import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
 
 from jobs import _streams as streams
 from jobs._train_config import TrainConfig
 from sketchray.encoders import save_pretrained
-from sketchray.methods import Batch
+from sketchray.methods import Batch, Method
 from sketchray.methods.fitting import load_state, save_state, train_step
 
 
@@ -46,7 +49,7 @@ class Worker:
     def _class_photos(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         few = first_of_each_class(self.photos, self.fit.prepare_per_class)
         for batch in streams.every_sample(few, self.fit.stream("photo", augmented=False), **self._share()):
-            yield torch.from_numpy(batch["image"]).to(self.device), torch.from_numpy(batch["label"]).to(self.device)
+            yield self._tensor(batch["image"]), self._tensor(batch["label"])
 
     def _batches(self) -> Iterator[tuple[streams.Batch, streams.Batch]]:
         steps = range(self.step, self.fit.steps)
@@ -63,9 +66,10 @@ class Worker:
             board: the progress board's actor handle.
         """
         wrapped = ray.train.torch.prepare_model(
-            self.method, move_to_device=False, parallel_strategy_kwargs={"broadcast_buffers": False}
+            self.method, move_to_device=False, parallel_strategy_kwargs={"forward_sync_buffers": False}
         )
         unreadable, waited, last = 0, 0.0, time.perf_counter()
+        assert isinstance(wrapped, Method | DistributedDataParallel)
         for sketches, photos in self._batches():
             waited += time.perf_counter() - last
             unreadable += int(sketches["unreadable"].sum() + photos["unreadable"].sum())
@@ -78,27 +82,28 @@ class Worker:
             if self.rank == 0:
                 board.post.remote(self.step, f"loss {terms['loss']:.3f}")
             if self.step % self.fit.checkpoint_every == 0 or self.step == self.fit.steps:
-                self._report(terms | {"unreadable": unreadable, "data_wait_s": round(waited, 3)})
-                unreadable, waited = 0, 0.0
+                self._report(terms, unreadable=unreadable, data_wait_s=waited)
+                waited = 0.0
             last = time.perf_counter()
 
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        return torch.tensor(values, device=self.device)  # a copy: Ray Data's arrays are read-only views
+
     def _tensors(self, sketches: streams.Batch, photos: streams.Batch) -> Batch:
-        def image(batch: streams.Batch) -> torch.Tensor:
-            return torch.from_numpy(batch["image"]).to(self.device, non_blocking=True)
-
-        def label(batch: streams.Batch) -> torch.Tensor:
-            return torch.from_numpy(batch["label"]).to(self.device)
-
         return Batch(
-            sketches=image(sketches),
-            sketch_labels=label(sketches),
+            sketches=self._tensor(sketches["image"]),
+            sketch_labels=self._tensor(sketches["label"]),
             sketch_ids=sketches["id"].tolist(),
-            photos=image(photos),
-            photo_labels=label(photos),
+            photos=self._tensor(photos["image"]),
+            photo_labels=self._tensor(photos["label"]),
             photo_ids=photos["id"].tolist(),
         )
 
-    def _report(self, metrics: dict[str, float]) -> None:
+    def _report(self, terms: dict[str, float], *, unreadable: int, data_wait_s: float) -> None:
+        counts = torch.tensor([unreadable, data_wait_s], dtype=torch.float64, device=self.device)
+        if dist.is_initialized():
+            dist.all_reduce(counts)
+        metrics = terms | {"unreadable": int(counts[0]), "data_wait_s": round(float(counts[1]) / self.world_size, 3)}
         with tempfile.TemporaryDirectory() as folder:
             checkpoint = None
             if self.rank == 0:

@@ -44,8 +44,9 @@ def run(config: TrainConfig) -> dict[str, Any]:
     result = {"run": run_id, "encoder": store.uri_of(f"encoders/{run_id}"), "data": fingerprint}
     if store.exists(f"encoders/{run_id}/config.json"):
         return result | {"status": "found"}
-    connect()
     classes = sorted(pc.unique(seen["class_name"]).to_pylist())
+    config.create(classes)  # what is wrong with a method's options is said here, in one line, not by every worker
+    connect()
     tables = {modality: labelled(seen, modality, classes) for modality in ("sketch", "photo")}
     metadata, card = encoder_card(config, run_id=run_id, classes=classes, tables=tables)
     references = {modality: ray.put(table) for modality, table in tables.items()}
@@ -72,12 +73,13 @@ def trainer(config: TrainConfig, train_loop: Callable[[], None], *, store: Store
             resources_per_worker={"CPU": resources.cpus} | ({"GPU": 1} if resources.gpu else {}),
         ),
         torch_config=TorchConfig(backend="nccl" if resources.gpu else "gloo", timeout_s=120),
-        run_config=ray.train.RunConfig(
+        run_config=ray.train.RunConfig(  # type: ignore[call-arg]  # typed as Train V1's, which has no logging_config
             name=name,
             storage_path=f"{base}/runs",
             storage_filesystem=filesystem,
             failure_config=ray.train.FailureConfig(max_failures=resources.max_failures),
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
+            logging_config=ray.train.LoggingConfig(log_level="WARNING"),
         ),
     )
 

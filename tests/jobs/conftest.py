@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +86,6 @@ def local_ray() -> Iterator[None]:
     """One local Ray for the jobs' tests: more logical CPUs than cores, as the demo's."""
     import ray
 
-    ray.init(address="local", num_cpus=8, object_store_memory=300 * 2**20, logging_level="warning")
+    ray.init(address="local", num_cpus=8, object_store_memory=300 * 2**20, logging_level=logging.WARNING)
     yield
     ray.shutdown()
