@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 class Curve(Config):
-    """Mean precision among the first ``ranks`` items."""
+    """Mean precision among the first ``ranks`` items, and the one that a random order has at every rank."""
 
     ranks: list[int]
     precision: list[float]
+    chance: float
 
 
 class Evaluation(Config):
@@ -84,7 +85,9 @@ def summarise(
         distractors=int((gallery_class_G < 0).sum()),
         map_by_class={class_names[c]: float(v) for c, v in zip(classes, by_class["map@all[plain]"], strict=True)},
         curve=Curve(
-            ranks=curve_ranks(len(gallery_class_G)).tolist(), precision=measured.curve_QR[counts].mean(axis=0).tolist()
+            ranks=curve_ranks(len(gallery_class_G)).tolist(),
+            precision=measured.curve_QR[counts].mean(axis=0).tolist(),
+            chance=float(measured.positives_Q[counts].mean() / len(gallery_class_G)),
         ),
     )
 

@@ -128,6 +128,7 @@ def test_chance_is_what_random_embeddings_get() -> None:
 def test_curve_is_precision_over_rank() -> None:
     result = evaluate(features(5, 12), classes(5), features(30, 13), classes(30))
     assert result.curve.ranks == [1, 2, 5, 10, 20]
+    assert result.curve.chance == pytest.approx(result.chance["p@4[k]"])
     assert result.curve.precision[-1] == pytest.approx(
         evaluate(
             features(5, 12), classes(5), features(30, 13), classes(30), config=MetricConfig(precision_at=(20,))
