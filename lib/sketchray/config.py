@@ -1,8 +1,8 @@
 """Typed configuration: a keyword-only model beside each component, whole runs as recipes, dotted overrides.
 
 A recipe is a YAML file whose top-level keys are the verbs (``train``, ``evaluate``, ``index``) and, beside them,
-sections that several verbs share (``data``). A verb's configuration is its own section plus every shared section it has
-a field for.
+sections that several verbs share (``data``). A verb's configuration is its own section, laid over every shared section
+it has a field for.
 """
 
 import difflib
@@ -60,7 +60,7 @@ def load_config(
     if recipe is not None:
         document = _read_yaml(recipe)
         values = {name: document[name] for name in shared if name in document and name in cls.model_fields}
-        values.update(document.get(verb) or {})
+        values = _merged(values, document.get(verb) or {})
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator or not key:
@@ -99,6 +99,15 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: a recipe is a mapping of verbs to their configuration")
     return document
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    both = {
+        name: _merged(base[name], over[name])
+        for name in base.keys() & over.keys()
+        if isinstance(base[name], dict) and isinstance(over[name], dict)
+    }
+    return {**base, **over, **both}
 
 
 def _assign(values: dict[str, Any], path: list[str], value: Any) -> None:

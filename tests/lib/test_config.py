@@ -30,6 +30,12 @@ def test_a_verb_gets_its_section_and_the_shared_ones(recipe: Path) -> None:
     assert (config.data.tau, config.loss.tau, config.loss.names, config.steps) == (0.5, 2.0, ("a",), 7)
 
 
+def test_a_verb_may_say_more_of_a_shared_section(recipe: Path) -> None:
+    recipe.write_text("data: {tau: 0.5, names: [a]}\ntrain: {data: {names: [b]}}\n")
+    config = load_config(Outer, verb="train", recipe=recipe)
+    assert (config.data.tau, config.data.names) == (0.5, ("b",))
+
+
 def test_overrides_keep_their_neighbours_and_their_yaml_types(recipe: Path) -> None:
     config = load_config(Outer, verb="train", recipe=recipe, overrides=["loss.tau=3", "loss.names=[x, y]"])
     assert (config.loss.tau, config.loss.names, config.steps) == (3.0, ("x", "y"), 7)
