@@ -108,7 +108,7 @@ def rank_block(score_BG: npt.ArrayLike, relevant_BG: npt.ArrayLike, *, first_que
     )
 
 
-def unordered(positives_B: npt.ArrayLike, gallery_size: int) -> RankedBlock:
+def unordered(positives_B: npt.ArrayLike, gallery_size: int, *, first_query: int = 0) -> RankedBlock:
     """Return the ranking that says nothing: every item ties. Its expected metrics are the chance level."""
     positives = np.asarray(positives_B, np.int64)
     row = np.flatnonzero(positives)
@@ -120,6 +120,7 @@ def unordered(positives_B: npt.ArrayLike, gallery_size: int) -> RankedBlock:
         hits_before_T=np.zeros_like(row),
         positives_B=positives,
         gallery_size=gallery_size,
+        first_query=first_query,
     )
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from sketchray.evaluation.retrieval import PerQuery
 
 
+CHANCE_ITEMS = 4_000_000  # items that are put in random orders for the chance level, in all
+
+
 class Curve(Config):
     """Mean precision among the first ``ranks`` items, and the one that a random order has at every rank."""
 
@@ -112,5 +115,10 @@ def _class_means(value_Q: Floats, class_Q: npt.NDArray[np.intp], count: int) -> 
 def _chance(positives_C: Ints, gallery_size: int, config: MetricConfig) -> dict[str, Floats]:
     """Metrics of the ranking in which everything ties, a class at a time: the memory stays that of one gallery."""
     distinct, back = np.unique(positives_C, return_inverse=True)
-    values = [metric_values(unordered([count], gallery_size), config) for count in distinct]
+    # Here every item ties, so an interpolated value needs more random orders than where a few do.
+    draws = max(config.tie_draws, min(1000, CHANCE_ITEMS // (gallery_size * len(distinct))))
+    config = config.model_copy(update={"tie_draws": draws})
+    values = [
+        metric_values(unordered([count], gallery_size, first_query=row), config) for row, count in enumerate(distinct)
+    ]
     return {name: np.array([value[name][0] for value in values])[back] for name in values[0]}

@@ -121,6 +121,7 @@ def test_chance_is_what_random_embeddings_get() -> None:
     for name, value in result.chance.items():
         assert result.metrics[name] == pytest.approx(value, abs=0.05), name
         assert result.metrics_macro[name] == pytest.approx(result.chance_macro[name], abs=0.05), name
+    assert result.chance["map@200[voc]"] > result.chance["map@200[min]"]
     assert result.chance["p@4[k]"] == pytest.approx(0.75 * 10 / 60 + 0.25 * 30 / 60)
     assert result.chance_macro["p@4[k]"] == pytest.approx(0.5 * 10 / 60 + 0.5 * 30 / 60)
 
