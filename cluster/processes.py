@@ -1,10 +1,12 @@
 """Start processes that outlive the command that started them, know them again, and end them and nothing else.
 
-A process id alone says little: ids are reused. So a process is recorded with its start time, and all that descends from
-it carries a random mark in its environment.
+A process id alone says little: ids are reused. So a process is recorded with its start time. All that descends from it
+carries a random mark in its environment; those that overwrote that memory with a title (Ray's agents do) are known by
+the session and the folder that they were started in.
 """
 
 import os
+import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,16 +25,25 @@ class StartError(RuntimeError):
 
 
 class Record(BaseModel):
-    """What is written down of a process: its id, its start time (seconds since the epoch), the mark it carries."""
+    """What is written down of a process: its id, start time (seconds since the epoch), mark and working folder."""
 
     pid: int
     started: float
     mark: str
+    cwd: Path
 
     @classmethod
-    def of(cls, pid: int, mark: str) -> "Record":
+    def of(cls, pid: int, *, mark: str, cwd: Path) -> "Record":
         """Record a process that is running now."""
-        return cls(pid=pid, started=psutil.Process(pid).create_time(), mark=mark)
+        return cls(pid=pid, started=psutil.Process(pid).create_time(), mark=mark, cwd=cwd)
+
+    @classmethod
+    def load(cls, path: Path) -> "Record | None":
+        """Read what `start` wrote down; None if there is nothing or only half of it."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
 
     def process(self) -> psutil.Process | None:
         """Return the recorded process, or None when it has ended (even if another one has its id now)."""
@@ -45,10 +56,10 @@ class Record(BaseModel):
             return None
 
     def family(self) -> list[psutil.Process]:
-        """Return the process, its descendants, and whatever carries its mark though its parents are gone."""
+        """Return the process, its descendants, and those descendants whose parents are gone."""
         root = self.process()
         roots = [root] if root else []
-        roots += [process for process in psutil.process_iter() if _carries(process, self.mark)]
+        roots += [process for process in psutil.process_iter() if self._is_mine(process)]
         found: dict[int, psutil.Process] = {}
         for member in roots:
             found[member.pid] = member
@@ -58,20 +69,30 @@ class Record(BaseModel):
                 continue
         return [process for process in found.values() if process.pid != os.getpid()]
 
+    def _is_mine(self, process: psutil.Process) -> bool:
+        try:
+            if process.environ().get(MARK) == self.mark:
+                return True
+            same_session = os.getsid(process.pid) == self.pid
+            return same_session and Path(process.cwd()) == self.cwd and process.create_time() >= self.started
+        except (psutil.Error, OSError):
+            return False  # another user's, or gone meanwhile
 
-def _carries(process: psutil.Process, mark: str) -> bool:
-    try:
-        return process.environ().get(MARK) == mark
-    except (psutil.Error, OSError):
-        return False  # another user's, or gone meanwhile
 
+def start(command: Sequence[str], *, env: Mapping[str, str], log: Path, record: Path, cwd: Path) -> Record:
+    """Start a server in a session of its own, so that Ctrl-C in our terminal does not reach it.
 
-def start(command: Sequence[str], *, env: Mapping[str, str], log: Path, mark: str, cwd: Path) -> Record:
-    """Start a server in a session of its own, so that Ctrl-C in our terminal does not reach it, and record it.
-
-    Its output is appended to `log`, which only the user can read.
+    Args:
+        command: the program and its arguments.
+        env: its whole environment; a new mark is added.
+        log: its output is appended here, readable for the user only.
+        record: the process is written down here at once; what an older record there still names is ended first.
+        cwd: a folder that nobody else works in.
     """
+    if left_over := Record.load(record):
+        end(left_over)
     log.parent.mkdir(parents=True, exist_ok=True)
+    mark = secrets.token_hex(16)
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
         process = subprocess.Popen(
             command,
@@ -82,7 +103,9 @@ def start(command: Sequence[str], *, env: Mapping[str, str], log: Path, mark: st
             start_new_session=True,
             cwd=cwd,
         )
-    return Record.of(process.pid, mark)
+    started = Record.of(process.pid, mark=mark, cwd=cwd.resolve())
+    record.write_text(started.model_dump_json())
+    return started
 
 
 def wait_ready(record: Record, ready: Callable[[], Any], *, what: str, log: Path, timeout: float) -> None:
@@ -92,13 +115,15 @@ def wait_ready(record: Record, ready: Callable[[], Any], *, what: str, log: Path
         StartError: the process ended, or was not ready in `timeout` seconds; it is ended then.
     """
     deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        if record.process() is None:
-            break
-        if ready():
-            return
-        time.sleep(0.2)
-    reason = f"was not ready in {timeout:.0f} s" if record.process() else "ended at once"
+    try:
+        while time.monotonic() < deadline and record.process() is not None:
+            if ready():
+                return
+            time.sleep(0.2)
+        reason = f"was not ready in {timeout:.0f} s" if record.process() else "ended at once"
+    except BaseException:  # Ctrl-C, above all
+        end(record)
+        raise
     end(record)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
     raise StartError(f"{what} {reason}; the end of {log}:\n{tail}")
@@ -112,7 +137,7 @@ def end(record: Record, *, grace: float = 15.0) -> None:
         _signal([root], kill=False)
         _wait([root], grace)
     left = [process for process in {*family, *record.family()} if process.is_running()]
-    _, left = _wait(left, grace / 3)
+    _, left = _wait(left, min(2.0, grace / 3))
     _signal(left, kill=False)
     _, left = _wait(left, grace / 3)
     _signal(left, kill=True)

@@ -94,7 +94,7 @@ def start_store(state_dir: Path, *, bucket: str = BUCKET, timeout: float = 60.0)
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "S3_"))}
     env |= {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key, "GOMEMLIMIT": MEMORY}
     log = folder / "weed.log"
-    record = start(command, env=env, log=log, mark=secrets.token_hex(16), cwd=folder)
+    record = start(command, env=env, log=log, record=folder / "process.json", cwd=folder)
     server = StoreServer(
         endpoint=f"http://{LOOPBACK}:{ports['s3']}",
         access_key=access_key,

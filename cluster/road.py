@@ -1,0 +1,141 @@
+"""The stages of the demo, in order, and what each hands to the next: names of objects in the store, nothing else."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cluster.deploy import deploy
+from cluster.ray_head import RayHead
+from cluster.stages import Stages, source_digest, stage_key
+from cluster.submit import CHECKOUT, JobError, submit
+from cluster.upload import listing_digest, upload
+from sketchray.storage import Store
+
+JOB_SOURCES = (CHECKOUT / "jobs", CHECKOUT / "lib" / "sketchray")
+STARTER = "starter"
+
+
+def say_now(line: str) -> None:
+    """Print a line at once, also into a pipe."""
+    print(line, flush=True)
+
+
+class RoadOptions(NamedTuple):
+    """What to run.
+
+    Attributes:
+        recipe: a name in ``jobs/recipes``.
+        data: a dataset in the folder layout; None for the starter set, which is built first.
+        port: of the page and the API.
+        train: overrides for the training.
+    """
+
+    recipe: str
+    data: Path | None
+    port: int
+    train: tuple[str, ...] = ()
+
+
+class Road:
+    """Runs the stages on one cluster.
+
+    Args:
+        options: what to run.
+        state_dir: the cluster's state folder.
+        head: a running Ray.
+        store: the object store of its jobs.
+        stages: runs or skips each stage.
+        say: called with each line of text for the user.
+    """
+
+    def __init__(
+        self,
+        options: RoadOptions,
+        *,
+        state_dir: Path,
+        head: RayHead,
+        store: Store,
+        stages: Stages,
+        say: Callable[[str], Any] = say_now,
+    ) -> None:
+        self.options = options
+        self.state_dir = state_dir
+        self.head = head
+        self.store = store
+        self.stages = stages
+        self.say = say
+
+    def run(self) -> None:
+        """Run every stage; the page answers when this returns.
+
+        Raises:
+            JobError, DeployError, StoreError, ValueError: a stage failed; its name is in front of the message.
+        """
+        source = self.upload()
+        where = [f"data.reader={'folder' if self.options.data else STARTER}", f"data.root={source}"]
+        encoder = self.job("train", [*where, *self.options.train])["encoder"]
+        self.job("evaluate", [*where, f"encoders=[{self.frozen(encoder)}, {encoder}]"])
+        index = self.job("index", [f"gallery={self.name}", f"source={source}", f"encoder={encoder}"])
+        self.serve(index, attribution=self.attribution(source))
+
+    @property
+    def name(self) -> str:
+        """What the data and the gallery are called in the store."""
+        return self.options.data.name.lower() if self.options.data else STARTER
+
+    def upload(self) -> str:
+        """Build the starter set if it is wanted, and copy the data into the store; return their URI there."""
+        root = self.options.data
+        if root is None:
+            root = self.state_dir / "data" / STARTER
+            self.run_stage("data", source_digest([JOB_SOURCES[1] / "data" / "starter"]), lambda: self.build(root))
+        target = self.store.child(f"data/{self.name}")
+        result = self.run_stage("upload", f"{listing_digest(root)} {target.uri}", lambda: upload(root, target))
+        return str(result["source"])
+
+    def build(self, root: Path) -> dict[str, Any]:
+        """Build the starter set in a process of its own, and return its record."""
+        command = [sys.executable, "-m", "sketchray.data.starter", "--root", str(root)]
+        command += ["--cache", str(self.state_dir / "cache")]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode != 0:
+            raise JobError(f"the starter set could not be built (exit status {done.returncode}; the reason is above)")
+        record: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return record
+
+    def job(self, verb: str, arguments: Sequence[str]) -> dict[str, Any]:
+        """Submit a verb of ``jobs/`` with the recipe and these arguments, unless its result is there; return it."""
+        argv = ["python", "-m", f"jobs.{verb}", "--recipe", self.options.recipe, *arguments]
+        recipe = CHECKOUT / "jobs" / "recipes" / f"{self.options.recipe}.yaml"
+        key = stage_key(argv, folders=JOB_SOURCES, recipe=recipe)
+        log = self.state_dir / "logs" / f"{verb}.log"
+        return self.run_stage(
+            verb, key, lambda: submit(self.head, argv, log=log, show=self.say, metadata={"verb": verb})
+        )
+
+    def serve(self, index: dict[str, Any], *, attribution: str | None) -> None:
+        """Deploy this gallery version."""
+        args = {"gallery": index["gallery"], "version": index["version"], "attribution": attribution}
+        self.say("== serve")
+        started = time.monotonic()
+        deploy(self.head, port=self.options.port, args=args)
+        self.stages.note("serve", time.monotonic() - started)
+
+    def run_stage(self, name: str, key: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Run or skip a stage, and say so."""
+        self.say(f"== {name}")
+        return self.stages.run(name, key, work)
+
+    def frozen(self, encoder: str) -> str:
+        """Return the spec of the bare backbone that an encoder package started from."""
+        config = json.loads(self.store.read(f"{encoder.removeprefix(self.store.uri)[1:]}/config.json"))["encoder"]
+        return f"frozen:{config['backbone']}@{config['image_size']}"
+
+    def attribution(self, source: str) -> str | None:
+        """Return the URI of the text about the pictures' origin, if the data bring one."""
+        key = f"{source.removeprefix(self.store.uri)[1:]}/ATTRIBUTION.md"
+        return self.store.uri_of(key) if self.store.exists(key) else None

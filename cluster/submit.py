@@ -1,0 +1,121 @@
+"""Submit a job to the cluster, show its log as it grows, and return the JSON object that it prints last."""
+
+import asyncio
+import contextlib
+import json
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ray.job_submission import JobStatus, JobSubmissionClient
+
+from cluster.ray_head import RayHead
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+RUNTIME_ENV = CHECKOUT / "cluster" / "runtime_env.yaml"
+STOP_SECONDS = 15.0
+
+
+class JobError(RuntimeError):
+    """A submitted job did not succeed; the message is the last line that it printed."""
+
+
+def submit(
+    head: RayHead,
+    argv: Sequence[str],
+    *,
+    log: Path,
+    show: Callable[[str], Any] = print,
+    checkout: Path = CHECKOUT,
+    metadata: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Run a command as a job, as ``ray job submit --working-dir . --runtime-env cluster/runtime_env.yaml`` does.
+
+    Args:
+        head: the cluster.
+        argv: the command.
+        log: everything that the job prints is also written here.
+        show: called with each line that the job prints, but for its result.
+        checkout: the job's working directory.
+        metadata: kept with the job by Ray.
+
+    Returns:
+        The JSON object in the last line that the job printed.
+
+    Raises:
+        JobError: the job failed, was stopped, or printed no result.
+        KeyboardInterrupt: the job has been stopped.
+    """
+    client = JobSubmissionClient(head.dashboard_url, headers=head.headers())
+    job = client.submit_job(
+        entrypoint=shlex.join(argv), runtime_env=runtime_env(checkout), metadata=metadata, entrypoint_num_cpus=0
+    )
+    lines: list[str] = []
+    try:
+        asyncio.run(_follow(client, job, lines, show))
+        status = _wait_ended(client, job)
+    except BaseException:
+        with contextlib.suppress(RuntimeError):
+            client.stop_job(job)
+            _wait_ended(client, job, timeout=STOP_SECONDS)
+        raise
+    finally:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if status != JobStatus.SUCCEEDED:
+        info = client.get_job_info(job)
+        said = lines[-1] if lines else info.message
+        raise JobError(f"{said} (job {str(status.value).lower()}; its log: {log})")
+    result = parse_result(lines)
+    if result is None:
+        raise JobError(f"printed no JSON object as its last line (its log: {log})")
+    return result
+
+
+def runtime_env(checkout: Path) -> dict[str, Any]:
+    """Return ``cluster/runtime_env.yaml`` with the working directory, its paths made absolute."""
+    known: dict[str, Any] = yaml.safe_load(RUNTIME_ENV.read_text())
+    known["py_modules"] = [str(checkout / module) for module in known.get("py_modules", [])]
+    return {**known, "working_dir": str(checkout)}
+
+
+def parse_result(lines: Sequence[str]) -> dict[str, Any] | None:
+    """Return the last line that is a JSON object. Workers may print a line or two after the job's own last one."""
+    for line in reversed(lines[-20:]):
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            return value
+    return None
+
+
+async def _follow(client: JobSubmissionClient, job: str, lines: list[str], show: Callable[[str], Any]) -> None:
+    partial = ""
+    async for chunk in client.tail_job_logs(job):
+        *whole, partial = (partial + chunk).split("\n")
+        for line in whole:
+            _take(line, lines, show)
+    if partial:
+        _take(partial, lines, show)
+
+
+def _take(line: str, lines: list[str], show: Callable[[str], Any]) -> None:
+    line = line.rstrip("\r").rpartition("\r")[2]  # of a bar that redraws itself, the last state
+    if not line.strip():
+        return
+    lines.append(line)
+    if not line.startswith("{"):
+        show(line)
+
+
+def _wait_ended(client: JobSubmissionClient, job: str, *, timeout: float = 60.0) -> JobStatus:
+    """Return a job's final status; it may lag behind the end of the log."""
+    deadline = time.monotonic() + timeout
+    while not (status := client.get_job_status(job)).is_terminal() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return status
