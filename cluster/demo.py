@@ -19,7 +19,7 @@ from cluster.deploy import DeployError, undeploy
 from cluster.local import down, up
 from cluster.ports import LOOPBACK, answers
 from cluster.processes import Record, StartError
-from cluster.road import Road, RoadOptions
+from cluster.road import FROZEN, Road, RoadOptions
 from cluster.stages import Stages
 from cluster.state import STATE_DIR, BusyError, load, locked, save
 from cluster.submit import JobError
@@ -34,6 +34,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m cluster.demo", description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="rpkd-starter", metavar="NAME", help="of jobs/recipes (%(default)s)")
     parser.add_argument("--data", type=Path, metavar="ROOT", help="a dataset in the folder layout (the starter set)")
+    parser.add_argument("--pictures", metavar="FOLDER", help="search these pictures instead: a folder or a URI")
+    parser.add_argument("--encoder", default=FROZEN, metavar="URI", help="for those pictures (%(default)s)")
     parser.add_argument("--state", type=Path, default=STATE_DIR, metavar="DIR", help="state folder (%(default)s)")
     parser.add_argument("--cpus", type=int, help="logical CPUs of Ray")
     parser.add_argument("--exit", action="store_true", help="end when the page is ready, without waiting for Ctrl-C")
@@ -41,7 +43,14 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     for received in SIGNALS:
         signal.signal(received, _interrupt)
-    options = RoadOptions(args.recipe, args.data, int(os.environ.get("PORT", DEFAULT_PORT)), tuple(args.train))
+    options = RoadOptions(
+        recipe=args.recipe,
+        data=args.data,
+        port=int(os.environ.get("PORT", DEFAULT_PORT)),
+        train=tuple(args.train),
+        pictures=args.pictures,
+        encoder=args.encoder,
+    )
     try:
         with locked(args.state, "demo", wait=False):
             return run(args.state.resolve(), options, cpus=args.cpus, stay=not args.exit)

@@ -17,6 +17,8 @@ from sketchray.storage import Store
 
 JOB_SOURCES = (CHECKOUT / "jobs", CHECKOUT / "lib" / "sketchray")
 STARTER = "starter"
+OWN = "own"
+FROZEN = "frozen:efficientnet_lite0@128"
 
 
 def say_now(line: str) -> None:
@@ -30,6 +32,8 @@ class RoadOptions(NamedTuple):
     Attributes:
         recipe: a name in ``jobs/recipes``.
         data: a dataset in the folder layout; None for the starter set, which is built first.
+        pictures: folder or URI of pictures to search instead: only the index is built and served.
+        encoder: for those pictures: an encoder package, or ``frozen:<backbone>@<side>``.
         port: of the page and the API.
         train: overrides for the training.
     """
@@ -38,6 +42,8 @@ class RoadOptions(NamedTuple):
     data: Path | None
     port: int
     train: tuple[str, ...] = ()
+    pictures: str | None = None
+    encoder: str = FROZEN
 
 
 class Road:
@@ -75,12 +81,21 @@ class Road:
         Raises:
             JobError, DeployError, StoreError, ValueError: a stage failed; its name is in front of the message.
         """
+        if self.options.pictures:
+            return self.search_pictures(self.options.pictures, self.options.encoder)
         source = self.upload()
         where = [f"data.reader={'folder' if self.options.data else STARTER}", f"data.root={source}"]
         encoder = self.job("train", [*where, *self.options.train])["encoder"]
         self.job("evaluate", [*where, f"encoders=[{self.frozen(encoder)}, {encoder}]"])
         index = self.job("index", [f"gallery={self.name}", f"source={source}", f"encoder={encoder}"])
-        self.serve(index, attribution=self.attribution(source))
+        return self.serve(index, attribution=self.attribution(source))
+
+    def search_pictures(self, pictures: str, encoder: str) -> None:
+        """Index somebody's own pictures where they are, and serve them."""
+        source = pictures if "://" in pictures else f"file://{Path(pictures).expanduser().resolve()}"
+        # Always submitted: only the job itself can tell whether the folder's pictures are still those of its index.
+        index = self.submit("index", command("index", [f"gallery={OWN}", f"source={source}", f"encoder={encoder}"]))
+        self.serve(index, attribution=None)
 
     @property
     def name(self) -> str:
@@ -109,13 +124,15 @@ class Road:
 
     def job(self, verb: str, arguments: Sequence[str]) -> dict[str, Any]:
         """Submit a verb of ``jobs/`` with the recipe and these arguments, unless its result is there; return it."""
-        argv = ["python", "-m", f"jobs.{verb}", "--recipe", self.options.recipe, *arguments]
+        argv = command(verb, ["--recipe", self.options.recipe, *arguments])
         recipe = CHECKOUT / "jobs" / "recipes" / f"{self.options.recipe}.yaml"
         key = stage_key(argv, folders=JOB_SOURCES, recipe=recipe)
+        return self.run_stage(verb, key, lambda: self.submit(verb, argv))
+
+    def submit(self, verb: str, argv: Sequence[str]) -> dict[str, Any]:
+        """Submit a command as a job, show what it prints, and return its result."""
         log = self.state_dir / "logs" / f"{verb}.log"
-        return self.run_stage(
-            verb, key, lambda: submit(self.head, argv, log=log, show=self.say, metadata={"verb": verb})
-        )
+        return submit(self.head, argv, log=log, show=self.say, metadata={"verb": verb})
 
     def serve(self, index: dict[str, Any], *, attribution: str | None) -> None:
         """Deploy this gallery version."""
@@ -139,3 +156,8 @@ class Road:
         """Return the URI of the text about the pictures' origin, if the data bring one."""
         key = f"{source.removeprefix(self.store.uri)[1:]}/ATTRIBUTION.md"
         return self.store.uri_of(key) if self.store.exists(key) else None
+
+
+def command(verb: str, arguments: Sequence[str]) -> list[str]:
+    """Return the command line of a verb of ``jobs/``."""
+    return ["python", "-m", f"jobs.{verb}", *arguments]
