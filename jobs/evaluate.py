@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from jobs._cli import run_verb
 from jobs._cluster import connect
 from jobs._evaluate_config import EvaluateConfig
@@ -47,10 +49,13 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
 
 
 def find(store: Store, name: str) -> Report | None:
-    """Return the report of a finished evaluation; its JSON is written last, so where it is the report is whole."""
+    """Return the report of a finished evaluation, None where there is none or what is there cannot be read.
+
+    The JSON is written last: where it is, the Markdown is too.
+    """
     try:
         return Report.model_validate_json(store.read(f"evaluations/{name}.json"))
-    except NotFound:
+    except (NotFound, ValidationError):
         return None
 
 

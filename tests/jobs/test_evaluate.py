@@ -113,6 +113,9 @@ def test_the_same_evaluation_is_found_again_wherever_the_data_lies(
     other = job.run(config(mini_root, encoders=[encoder]))
     assert other["status"] == "evaluated"
     assert other["evaluation"] != name
+    report = store / "evaluations" / f"{other['evaluation']}.json"
+    report.write_text(report.read_text()[:100])
+    assert job.run(config(mini_root, encoders=[encoder])) == other
 
 
 @pytest.mark.usefixtures("local_ray", "store")

@@ -47,8 +47,8 @@ def interpolated_average_precision(
 
     This is what SAKE and its successors compute (DSN, TCN, TVT, ACNet, ZSE-SBIR, ClusterRetri, SBKA, AMA), with the
     denominator min(k, positives); it exceeds the plain value by some 0.003 to 0.005. The envelope has no closed
-    expectation over ties, so queries with ties get the mean over ``draws`` seeded random orders; without ties it is
-    exact.
+    expectation over ties: what the envelope adds to the plain value, whose expectation is exact, is averaged over
+    ``draws`` seeded random orders. Without ties the result is exact.
 
     Args:
         cuts: values of k, None for the whole gallery.
@@ -59,19 +59,25 @@ def interpolated_average_precision(
     """
     if draws < 1:
         raise ValueError(f"draws must be 1 or more, got {draws}")
-    total_CB = np.zeros((len(cuts), ranked.rows))
-    count = draws if ranked.mixed_T.any() else 1
-    for draw in range(count):
+    tied_B = ranked.sum_by_query(ranked.mixed_T) > 0
+    added_CB = np.zeros((len(cuts), ranked.rows))
+    for draw in range(draws if tied_B.any() else 1):
         row, rank = draw_ranks(ranked, draw=draw, seed=seed)
         first = np.cumsum(ranked.positives_B) - ranked.positives_B
         nth = np.arange(len(row)) - first[row]
         padded = np.zeros((ranked.rows, int(ranked.positives_B.max(initial=0))))
         for c, k in enumerate(cuts):
-            padded[row, nth] = np.where(rank <= _cut(ranked, k), (nth + 1) / rank, 0.0)
             # Past the cut the precisions are 0, so that the running maximum from the right starts at the cut.
-            total_CB[c] += np.maximum.accumulate(padded[:, ::-1], axis=1).sum(axis=1)
-    best = [np.minimum(ranked.positives_B, _cut(ranked, k)) for k in cuts]
-    return [_divide(total_B / count, best_B) for total_B, best_B in zip(total_CB, best, strict=True)]
+            precisions = padded[row, nth] = np.where(rank <= _cut(ranked, k), (nth + 1) / rank, 0.0)
+            envelope = np.maximum.accumulate(padded[:, ::-1], axis=1)[:, ::-1][row, nth]
+            added_CB[c] += np.bincount(row, weights=envelope - precisions, minlength=ranked.rows) * (
+                tied_B | (draw == 0)
+            )
+    count_B = np.where(tied_B, draws, 1)
+    return [
+        _divide(_expected_gain(ranked, cut) + added_B / count_B, np.minimum(ranked.positives_B, cut))
+        for added_B, cut in zip(added_CB, [_cut(ranked, k) for k in cuts], strict=True)
+    ]
 
 
 def precision(ranked: RankedBlock, k: int, *, denominator: PrecisionDenominator = "k") -> Floats:
@@ -162,7 +168,9 @@ def _gain_over_hits(ranked: RankedBlock, cut: int) -> Floats:
         before, r.hits_before_T[split, None], slots=slots, size=slots, hits=drawn, gallery_size=r.gallery_size
     )
     hits = hits_B[row, None] + drawn
-    result[row] = (chances * np.divide(gain, hits, out=np.zeros_like(gain), where=hits > 0)).sum(axis=1)
+    terms = chances * np.divide(gain, hits, out=np.zeros_like(gain), where=hits > 0)
+    # A running sum, since that of numpy's ``sum`` depends on the number of columns and so on the other rows.
+    result[row] = np.cumsum(terms, axis=1)[:, -1] if len(row) else 0.0
     return result
 
 

@@ -115,7 +115,7 @@ def _class_means(value_Q: Floats, class_Q: npt.NDArray[np.intp], count: int) -> 
 def _chance(positives_C: Ints, gallery_size: int, config: MetricConfig) -> dict[str, Floats]:
     """Metrics of the ranking in which everything ties, a class at a time: the memory stays that of one gallery."""
     distinct, back = np.unique(positives_C, return_inverse=True)
-    # Here every item ties, so an interpolated value needs more random orders than where a few do.
+    # Where every item ties, what interpolation adds takes more random orders to average than where a few do.
     draws = max(config.tie_draws, min(1000, CHANCE_ITEMS // (gallery_size * len(distinct))))
     config = config.model_copy(update={"tie_draws": draws})
     values = [

@@ -58,6 +58,7 @@ def test_interpolated_precision_over_ties_nears_the_mean_over_every_order(slow: 
     assert top[0] == pytest.approx(slow.expected(lambda order: slow.voc_ap(order, k), scores, flags), abs=0.055)
 
 
+@settings(deadline=None)
 @given(flags=untied_lists, k=st.integers(1, 50))
 def test_without_ties_every_metric_is_its_definition(slow: Any, flags: list[bool], k: int) -> None:
     ranked = one_query(-np.arange(len(flags)), flags)
@@ -71,6 +72,7 @@ def test_without_ties_every_metric_is_its_definition(slow: Any, flags: list[bool
     assert hit_rate(ranked, k)[0] == slow.hit(flags, k)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10_000), items=st.integers(2, 80))
 def test_plain_average_precision_is_scikit_learns(seed: int, items: int) -> None:
     rng = np.random.default_rng(seed)
@@ -80,6 +82,7 @@ def test_plain_average_precision_is_scikit_learns(seed: int, items: int) -> None
     assert average_precision(one_query(scores, flags))[0] == pytest.approx(average_precision_score(flags, scores))
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10_000), items=st.integers(2, 80), k=st.integers(1, 90))
 def test_hits_denominator_is_scikit_learn_on_the_top_of_the_list(seed: int, items: int, k: int) -> None:
     rng = np.random.default_rng(seed)
@@ -91,6 +94,7 @@ def test_hits_denominator_is_scikit_learn_on_the_top_of_the_list(seed: int, item
     assert average_precision(one_query(scores, flags), k, denominator="hits")[0] == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(items=tied_lists, order=st.randoms())
 def test_the_lists_own_order_never_matters(items: Items, order: Random) -> None:
     shuffled = list(items)

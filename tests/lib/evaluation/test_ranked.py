@@ -4,7 +4,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sketchray.evaluation.ranked import rank_block, unordered
@@ -13,6 +13,7 @@ from sketchray.evaluation.ties import draw_ranks, hypergeometric
 scores64 = st.floats(allow_nan=False, width=32)
 
 
+@settings(deadline=None)
 @given(items=st.lists(st.tuples(scores64, st.booleans()), min_size=1, max_size=30))
 def test_groups_are_those_of_a_plain_sort(items: list[tuple[float, bool]]) -> None:
     ranked = rank_block([[score for score, _ in items]], [[relevant for _, relevant in items]])
@@ -54,6 +55,7 @@ def test_bad_input_names_what_and_where() -> None:
         rank_block([[0.0, 1.0]], [[True, False, True]])
 
 
+@settings(deadline=None)
 @given(size=st.integers(1, 12), data=st.data())
 def test_hypergeometric_is_a_count_of_subsets(size: int, data: st.DataObject) -> None:
     hits, slots = data.draw(st.integers(0, size)), data.draw(st.integers(0, size))

@@ -76,6 +76,21 @@ def test_any_blocking_gives_the_identical_numbers(decimals: int | None) -> None:
     assert seen[38:] == [10, 10, 10, 7]
 
 
+def test_blocking_does_not_show_in_the_last_digit_of_long_and_uneven_lists() -> None:
+    """Sums over hundreds of positives, some queries with ties and some without, in blocks of any width."""
+    gallery = features(1500, 3, 16)
+    gallery[100:160] = gallery[:60]
+    queries = features(12, 2, 16)
+    query_numbers = np.arange(12) % 3
+    gallery_numbers = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [900, 500, 100]))
+    score, config = CosineScorer(queries, gallery), MetricConfig(map_at=(150, 700))
+    whole = measure(score, query_numbers, gallery_numbers, config=config)
+    one_by_one = measure(score, query_numbers, gallery_numbers, config=config, memory=1)
+    assert whole.tied_Q.any()
+    for name, values in whole.values.items():
+        np.testing.assert_array_equal(values, one_by_one.values[name], err_msg=name)
+
+
 def test_parts_measured_apart_join_to_the_identical_numbers() -> None:
     queries, gallery = features(23, 4, 4, 0), features(90, 5, 4, 0)
     names, query_numbers, gallery_numbers = class_numbers(classes(23), classes(90))
