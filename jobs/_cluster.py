@@ -4,6 +4,7 @@ import logging
 import os
 
 import ray
+import ray.data
 
 LOGICAL_CPUS_PER_CORE = 4
 
@@ -14,9 +15,19 @@ def connect() -> None:
     Without an address no other cluster of this machine is joined. A local Ray has more logical CPUs than cores, since
     two trainers at one CPU each would leave none for decoding.
     """
+    quiet()
     if ray.is_initialized():
         return
     if address := os.environ.get("RAY_ADDRESS"):
         ray.init(address=address, logging_level=logging.WARNING)
     else:
         ray.init(address="local", num_cpus=LOGICAL_CPUS_PER_CORE * (os.cpu_count() or 1), logging_level=logging.WARNING)
+
+
+def quiet() -> None:
+    """Let Ray's libraries speak only of what is wrong, in this process: the job draws its own progress."""
+    for name in ("ray.data", "ray.train", "botocore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False

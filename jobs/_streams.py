@@ -120,8 +120,6 @@ def _stream(
         compute=ray.data.TaskPoolStrategy(size=resources.tasks),
     )
     stream.context.execution_options.preserve_order = True
-    stream.context.enable_progress_bars = False
-    stream.context.print_on_execution_start = False
     yield from stream.iter_batches(batch_size=part, batch_format="numpy", prefetch_batches=2)
 
 

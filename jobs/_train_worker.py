@@ -15,6 +15,7 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from jobs import _streams as streams
+from jobs._cluster import quiet
 from jobs._train_config import TrainConfig
 from sketchray.encoders import save_pretrained
 from sketchray.methods import Batch, Method
@@ -25,6 +26,7 @@ class Worker:
     """One rank of the run. Construct it inside a Ray Train worker."""
 
     def __init__(self, fit: TrainConfig, *, classes: list[str], sketches: Any, photos: Any) -> None:
+        quiet()
         torch.set_num_threads(fit.resources.threads)
         context = ray.train.get_context()
         self.rank, self.world_size = context.get_world_rank(), context.get_world_size()

@@ -73,13 +73,12 @@ def trainer(config: TrainConfig, train_loop: Callable[[], None], *, store: Store
             resources_per_worker={"CPU": resources.cpus} | ({"GPU": 1} if resources.gpu else {}),
         ),
         torch_config=TorchConfig(backend="nccl" if resources.gpu else "gloo", timeout_s=120),
-        run_config=ray.train.RunConfig(  # type: ignore[call-arg]  # typed as Train V1's, which has no logging_config
+        run_config=ray.train.RunConfig(
             name=name,
             storage_path=f"{base}/runs",
             storage_filesystem=filesystem,
             failure_config=ray.train.FailureConfig(max_failures=resources.max_failures),
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
-            logging_config=ray.train.LoggingConfig(log_level="WARNING"),
         ),
     )
 
