@@ -105,8 +105,10 @@ def _start_once(state_dir: Path, *, env: Mapping[str, str], cpus: int | None, ti
     command += [f"{option}={ports[name]}" for name, option in PORTS.items()]
     command += [f"--dashboard-host={LOOPBACK}", f"--temp-dir={temp_dir}"]
     command += [f"--num-cpus={cpus}", f"--object-store-memory={object_store_bytes()}", "--disable-usage-stats"]
+    # Ray's own actors look for the dashboard, and give up where they find two clusters on one machine.
+    environment = {**head_env(env, token_path), "RAY_API_SERVER_ADDRESS": f"http://{LOOPBACK}:{ports['dashboard']}"}
     log = folder / "head.log"
-    record = start(command, env=head_env(env, token_path), log=log, record=folder / "process.json", cwd=folder)
+    record = start(command, env=environment, log=log, record=folder / "process.json", cwd=folder)
     head = RayHead(ports=ports, token_path=token_path, temp_dir=temp_dir, cpus=cpus, record=record)
     wait_ready(record, lambda: _dashboard_ready(head), what="Ray", log=log, timeout=timeout)
     return head

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import logging
+import re
 import shlex
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +19,14 @@ from cluster.ray_head import RayHead
 CHECKOUT = Path(__file__).resolve().parents[1]
 RUNTIME_ENV = CHECKOUT / "cluster" / "runtime_env.yaml"
 STOP_SECONDS = 15.0
+# A dated log record, or what a worker printed: "(RayTrainWorker pid=123) ...", the name in colour or not.
+OF_RAY = re.compile(
+    r"\[?\d{4}-\d\d-\d\d |(\x1b\[\d+m)?\([^)]*\bpid=\d+|(\x1b\[\d+m)?\((raylet|autoscaler)\b|Running entrypoint "
+)
+
+
+for _name in ("ray._private.runtime_env", "ray.dashboard.modules.dashboard_sdk"):
+    logging.getLogger(_name).setLevel(logging.ERROR)  # it names every file that it leaves out
 
 
 class JobError(RuntimeError):
@@ -38,7 +48,7 @@ def submit(
         head: the cluster.
         argv: the command.
         log: everything that the job prints is also written here.
-        show: called with each line that the job prints, but for its result.
+        show: called with each line that the job itself prints, but for its result and Ray's own log lines.
         checkout: the job's working directory.
         metadata: kept with the job by Ray.
 
@@ -109,7 +119,7 @@ def _take(line: str, lines: list[str], show: Callable[[str], Any]) -> None:
     if not line.strip():
         return
     lines.append(line)
-    if not line.startswith("{"):
+    if not line.startswith("{") and not OF_RAY.match(line):
         show(line)
 
 
