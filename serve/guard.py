@@ -11,7 +11,7 @@ MAX_BODY_BYTES = 12 * 1024 * 1024
 # Gradio brings routes for uploads, files of this machine, proxying and more. The page uses these alone.
 GRADIO_ROUTES = re.compile(
     r"/(config/?|theme\.css|favicon\.ico|manifest\.json|robots\.txt|pwa_icon.*|(assets|static|svelte)/.*"
-    r"|gradio_api/(run/predict|heartbeat/\w+|startup-events|theme\.css|info/?|app_id/?))?"
+    r"|gradio_api/(heartbeat/\w+|startup-events|theme\.css|info/?|app_id/?))?"
 )
 
 

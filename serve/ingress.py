@@ -45,4 +45,4 @@ class Ingress:
         pool = ThreadPoolExecutor(self.decoders, thread_name_prefix="decode")
         searcher = Searcher(encoder=self.encoder, shards=self.shards, gallery=self.gallery, pool=pool)
         api = create_api(searcher, pool, docs=DOCS, attribution=self.attribution)
-        return mount_canvas(api, searcher, pool, attribution=self.attribution is not None)
+        return mount_canvas(api, self.gallery, attribution=self.attribution is not None)

@@ -1,19 +1,15 @@
-"""The Gradio page: header, drawing pad, results, footer; one event, unqueued, so that any replica may answer it."""
+"""The Gradio page: header, drawing pad, results, footer, and one event between pad and results."""
 
 import html
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
 
-from serve.canvas.answer import WELCOME, answer_drawing
 from serve.models import Ready
-from serve.search import Searcher
 
 HERE = Path(__file__).parent
-DOCS = (HERE / "docs.html").read_text(encoding="utf-8")
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONOSPACE = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
@@ -23,42 +19,35 @@ def asset(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
-def create_page(searcher: Searcher, pool: Executor, *, attribution: bool) -> Any:
-    """Lay out the page.
+DOCS = asset("docs.html")
+
+
+def create_page(gallery: Ready, *, attribution: bool) -> Any:
+    """Lay out the page, a ``gr.Blocks``.
 
     Args:
-        searcher: answers the drawings.
-        pool: where strokes are parsed.
+        gallery: what is searched, for the footer.
         attribution: whether ``/attribution`` has something to link to.
     """
-
-    async def search(drawing: Any) -> str:
-        return await answer_drawing(searcher, pool, drawing)
-
     with gr.Blocks(title="Sketchray", analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(asset("header.html"), css_template=asset("header.css"), js_on_load=None, elem_id="masthead")
+        gr.HTML(asset("header.html"), css_template=asset("header.css"), js_on_load=None)
         with gr.Row(elem_id="desk"):
             with gr.Column(scale=5, min_width=300):
                 pad = gr.HTML(
-                    value="",
+                    value="[]",
                     html_template=asset("pad.html"),
                     css_template=asset("pad.css"),
                     js_on_load=asset("pad.js"),
                     elem_id="pad",
                 )
             with gr.Column(scale=7, min_width=300):
-                results = gr.HTML(
-                    WELCOME,
-                    css_template=asset("results.css"),
-                    js_on_load=None,
-                    elem_id="results",
-                    elem_classes="results",
-                )
-        gr.HTML(footer(searcher.gallery, attribution=attribution), css_template=asset("header.css"), js_on_load=None)
-        # always_last: while one answer is on its way, of all newer drawings only the newest follows.
-        pad.change(
-            search, pad, results, queue=False, show_progress="hidden", trigger_mode="always_last", api_name="search"
-        )
+                # The template stays Gradio's plain ${value}: what Handlebars puts in is run as JavaScript afterwards.
+                results = gr.HTML(css_template=asset("results.css"), js_on_load=None, elem_id="results")
+        gr.HTML(footer(gallery, attribution=attribution), css_template=asset("header.css"), js_on_load=None)
+        for event in (pad.change, page.load):
+            event(
+                None, pad, results, js=asset("search.js"), queue=False, show_progress="hidden", api_visibility="private"
+            )
     return page
 
 
@@ -71,12 +60,11 @@ def footer(gallery: Ready, *, attribution: bool) -> str:
     return f'<footer><span>{pictures}</span><nav aria-label="About">{" · ".join(links)}</nav></footer>'
 
 
-def mount_canvas(api: FastAPI, searcher: Searcher, pool: Executor, *, attribution: bool) -> FastAPI:
+def mount_canvas(api: FastAPI, gallery: Ready, *, attribution: bool) -> FastAPI:
     """Mount the page at ``/``, behind every route that ``api`` already has."""
-    page = create_page(searcher, pool, attribution=attribution)
     gr.mount_gradio_app(
         api,
-        page,
+        create_page(gallery, attribution=attribution),
         path="/",
         theme=gr.themes.Base(font=FONTS, font_mono=MONOSPACE),  # fonts of the visitor's own machine
         css=asset("page.css"),
