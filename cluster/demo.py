@@ -23,6 +23,7 @@ from cluster.road import FROZEN, Road, RoadOptions
 from cluster.stages import Stages
 from cluster.state import STATE_DIR, BusyError, load, locked, save
 from cluster.submit import JobError
+from jobs._cli import RECIPES, recipe_path
 from sketchray.storage import default_store
 
 DEFAULT_PORT = "8000"
@@ -32,7 +33,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def main(argv: list[str] | None = None) -> int:
     """Run the demo; return 0 after Ctrl-C at the page, 130 after one before, 2 after one line about what went wrong."""
     parser = argparse.ArgumentParser(prog="python -m cluster.demo", description=__doc__.splitlines()[0])
-    parser.add_argument("--recipe", default="rpkd-starter", metavar="NAME", help="of jobs/recipes (%(default)s)")
+    parser.add_argument(
+        "--recipe", default="rpkd-starter", metavar="NAME", help="of jobs/recipes, or a file (%(default)s)"
+    )
     parser.add_argument("--data", type=Path, metavar="ROOT", help="a dataset in the folder layout (the starter set)")
     parser.add_argument("--pictures", metavar="FOLDER", help="search these pictures instead: a folder or a URI")
     parser.add_argument("--encoder", default=FROZEN, metavar="URI", help="for those pictures (%(default)s)")
@@ -43,15 +46,16 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     for received in SIGNALS:
         signal.signal(received, _interrupt)
-    options = RoadOptions(
-        recipe=args.recipe,
-        data=args.data,
-        port=int(os.environ.get("PORT", DEFAULT_PORT)),
-        train=tuple(args.train),
-        pictures=args.pictures,
-        encoder=args.encoder,
-    )
     try:
+        path = recipe_path(args.recipe)  # one that does not exist is told now
+        options = RoadOptions(
+            recipe=args.recipe if path.parent == RECIPES else str(path.resolve()),
+            data=args.data,
+            port=int(os.environ.get("PORT", DEFAULT_PORT)),
+            train=tuple(args.train),
+            pictures=args.pictures,
+            encoder=args.encoder,
+        )
         with locked(args.state, "demo", wait=False):
             return run(args.state.resolve(), options, cpus=args.cpus, stay=not args.exit)
     except (BusyError, StartError, JobError, DeployError, ValueError, OSError) as error:
@@ -81,7 +85,9 @@ def run(state_dir: Path, options: RoadOptions, *, cpus: int | None, stay: bool) 
         if stay and has_display():
             webbrowser.open(url)
         while stay:
-            signal.pause()
+            time.sleep(1)
+            if not state.ray.alive():
+                raise StartError(f"Ray has ended by itself; its log: {state_dir / 'ray' / 'head.log'}")
     except KeyboardInterrupt:
         return 0 if ready else 130
     finally:

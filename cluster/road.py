@@ -13,6 +13,7 @@ from cluster.ray_head import RayHead
 from cluster.stages import Stages, source_digest, stage_key
 from cluster.submit import CHECKOUT, JobError, submit
 from cluster.upload import listing_digest, upload
+from jobs._cli import recipe_path
 from sketchray.storage import Store
 
 JOB_SOURCES = (CHECKOUT / "jobs", CHECKOUT / "lib" / "sketchray")
@@ -30,7 +31,7 @@ class RoadOptions(NamedTuple):
     """What to run.
 
     Attributes:
-        recipe: a name in ``jobs/recipes``.
+        recipe: a name in ``jobs/recipes``, or a YAML file's absolute path.
         data: a dataset in the folder layout; None for the starter set, which is built first.
         pictures: folder or URI of pictures to search instead: only the index is built and served.
         encoder: for those pictures: an encoder package, or ``frozen:<backbone>@<side>``.
@@ -125,7 +126,7 @@ class Road:
     def job(self, verb: str, arguments: Sequence[str]) -> dict[str, Any]:
         """Submit a verb of ``jobs/`` with the recipe and these arguments, unless its result is there; return it."""
         argv = command(verb, ["--recipe", self.options.recipe, *arguments])
-        recipe = CHECKOUT / "jobs" / "recipes" / f"{self.options.recipe}.yaml"
+        recipe = recipe_path(self.options.recipe)
         key = stage_key(argv, folders=JOB_SOURCES, recipe=recipe)
         return self.run_stage(verb, key, lambda: self.submit(verb, argv))
 

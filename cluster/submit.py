@@ -25,8 +25,8 @@ OF_RAY = re.compile(
 )
 
 
-for _name in ("ray._private.runtime_env", "ray.dashboard.modules.dashboard_sdk"):
-    logging.getLogger(_name).setLevel(logging.ERROR)  # it names every file that it leaves out
+for _name in ("ray._private.runtime_env", "ray.dashboard.modules"):
+    logging.getLogger(_name).setLevel(logging.ERROR)  # they name every file that is left out, and each socket
 
 
 class JobError(RuntimeError):

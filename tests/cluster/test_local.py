@@ -1,0 +1,102 @@
+"""``up``, ``down`` and ``status`` on a real machine, beside another cluster that must not notice."""
+
+import os
+import signal
+import stat
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from cluster.local import down, env, main, status, up
+from cluster.processes import Record
+from cluster.state import State, load, save
+
+pytestmark = pytest.mark.slow
+
+
+def test_up_again_changes_nothing(cluster: State, cluster_dir: Path) -> None:
+    assert up(cluster_dir) == cluster
+    assert not any("DEAD" in line for line in status(cluster_dir))
+
+
+def test_the_dashboard_asks_for_the_token(cluster: State) -> None:
+    assert cluster.ray is not None
+    url = f"{cluster.ray.dashboard_url}/api/jobs/"
+    assert requests.get(url, timeout=20).status_code == 401
+    assert requests.get(url, headers={"Authorization": "Bearer wrong"}, timeout=20).status_code == 403
+    assert requests.get(url, headers=cluster.ray.headers(), timeout=20).status_code == 200
+
+
+def test_everything_listens_on_loopback_only(cluster: State) -> None:
+    assert cluster.ray is not None
+    listening = [
+        (process.name(), connection.laddr)
+        for process in cluster.ray.record.family()
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert {port for _, (_, port) in listening} >= {cluster.ray.ports["gcs"], cluster.ray.ports["dashboard"]}
+    assert [entry for entry in listening if not entry[1].ip.removeprefix("::ffff:").startswith("127.")] == []
+
+
+def test_secrets_are_the_users_own(cluster: State, cluster_dir: Path) -> None:
+    for name in ("cluster.json", "ray/token", "store/credentials.json"):
+        assert stat.S_IMODE((cluster_dir / name).stat().st_mode) == 0o600, name
+    assert any(line.startswith("export RAY_AUTH_TOKEN_PATH=") for line in env(cluster_dir))
+
+
+def test_a_second_cluster_comes_is_killed_repaired_and_goes_beside_the_first(
+    cluster: State, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--state", str(tmp_path), "--cpus", "2"]
+    assert main(["up", *arguments]) == 0
+    first = load(tmp_path)
+    assert first.ray is not None
+    assert first.store is not None
+    for killed in (first.ray.record, first.store.record):
+        os.kill(killed.pid, signal.SIGKILL)
+        psutil.wait_procs([psutil.Process(killed.pid)] if psutil.pid_exists(killed.pid) else [], timeout=10)
+    assert main(["status", *arguments]) == 3
+    assert capsys.readouterr().out.count("DEAD") == 2
+    repaired = up(tmp_path, cpus=2)
+    assert repaired.ray is not None
+    assert repaired.store is not None
+    assert repaired.ray.record != first.ray.record
+    assert not first.ray.temp_dir.exists()
+    family = [*repaired.ray.record.family(), *repaired.store.record.family()]
+    assert len(family) > 5
+    assert down(tmp_path) == ["ray", "store"]
+    assert [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
+    assert not repaired.ray.temp_dir.exists()
+    assert down(tmp_path) == []
+    assert main(["status", *arguments]) == 3
+    assert cluster.ray is not None
+    assert cluster.store is not None
+    assert cluster.ray.alive()
+    assert cluster.store.alive()
+
+
+def test_state_after_a_reboot_ends_nobody(tmp_path: Path, cluster: State) -> None:
+    """Process ids of the last boot belong to others now: here, to this very test and to the running cluster."""
+    assert cluster.ray is not None
+    ray = Record(pid=cluster.ray.record.pid, started=1.0, mark="of the last boot", cwd=tmp_path)
+    test = Record(pid=os.getpid(), started=1.0, mark="of the last boot", cwd=tmp_path)
+    save(tmp_path, State(ray=cluster.ray.model_copy(update={"record": test, "temp_dir": tmp_path / "ray" / "temp"})))
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "process.json").write_text(ray.model_dump_json())
+    assert any("DEAD" in line for line in status(tmp_path))
+    assert down(tmp_path) == []
+    assert cluster.ray.alive()
+
+
+def test_ones_own_store_is_used_and_none_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKETCHRAY_STORE", f"file://{tmp_path / 'store'}")
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    state = up(tmp_path / "state", cpus=1)
+    try:
+        assert state.store is None
+        assert state.env == {"SKETCHRAY_STORE": f"file://{tmp_path / 'store'}", "AWS_PROFILE": "mine"}
+    finally:
+        down(tmp_path / "state")

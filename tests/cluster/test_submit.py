@@ -1,0 +1,124 @@
+"""A command becomes a job: what it sees, what is shown and returned, how it fails and how it is stopped."""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.job_submission import JobSubmissionClient
+
+from cluster.ray_head import RayHead
+from cluster.state import State
+from cluster.submit import CHECKOUT, OF_RAY, JobError, parse_result, runtime_env, submit
+
+LOOK = """
+import json, os, pathlib, shutil, sys
+import jobs, sketchray
+print("here and there")
+print(json.dumps({
+    "library": sketchray.__file__, "jobs": jobs.__file__, "python": shutil.which("python"), "cwd": os.getcwd(),
+    "files": sorted(p.name for p in pathlib.Path().iterdir()), "env": dict(os.environ),
+}))
+"""
+
+
+@pytest.fixture
+def head(cluster: State) -> RayHead:
+    assert cluster.ray is not None
+    return cluster.ray
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout in miniature, with everything that must not travel."""
+    checkout = tmp_path / "checkout"
+    for name in ("jobs", "lib/sketchray", ".git", ".venv", ".sketchray", "tests", "ignored"):
+        (checkout / name).mkdir(parents=True)
+        (checkout / name / "__init__.py").write_text("")
+    (checkout / ".gitignore").write_text("ignored/\n")
+    (checkout / "look.py").write_text(LOOK)
+    return checkout
+
+
+@pytest.mark.slow
+def test_a_job_sees_its_own_copy_the_store_and_nothing_of_git_or_local_state(
+    head: RayHead, cluster: State, checkout: Path, tmp_path: Path
+) -> None:
+    shown: list[str] = []
+    log = tmp_path / "log"
+    seen = submit(head, ["python", "look.py"], log=log, show=shown.append, checkout=checkout)
+    assert "runtime_resources/py_modules_files" in seen["library"]
+    assert "runtime_resources/working_dir_files" in seen["jobs"]
+    assert seen["files"] == ["jobs", "look.py"]
+    assert seen["python"] == str(Path(sys.executable).parent / "python")
+    assert seen["env"].items() >= cluster.env.items()
+    assert seen["env"]["OMP_NUM_THREADS"] == "1"
+    assert shown == ["here and there"]
+    assert "here and there" in log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import sys; print('no such word', file=sys.stderr); sys.exit(2)", "no such word"),
+        ("print('all went well')", "no JSON object"),
+    ],
+)
+def test_a_job_that_fails_is_an_error_with_its_last_line(
+    head: RayHead, checkout: Path, tmp_path: Path, code: str, reason: str
+) -> None:
+    with pytest.raises(JobError, match=reason):
+        submit(head, ["python", "-c", code], log=tmp_path / "log", show=lambda line: None, checkout=checkout)
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_the_job(head: RayHead, checkout: Path, tmp_path: Path) -> None:
+    code = "import time; print('at work', flush=True); time.sleep(100)"
+
+    def interrupt(line: str) -> None:
+        threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
+
+    with pytest.raises(KeyboardInterrupt):
+        submit(head, ["python", "-c", code], log=tmp_path / "log", show=interrupt, checkout=checkout)
+    (job,) = [
+        j for j in JobSubmissionClient(head.dashboard_url, headers=head.headers()).list_jobs() if code in j.entrypoint
+    ]
+    assert job.status == "STOPPED"
+
+
+@pytest.mark.parametrize(
+    ("lines", "result"),
+    [
+        (['{"a": 1}'], {"a": 1}),
+        (['{"a": 1}', '{"b": 2}', "(worker pid=1) late"], {"b": 2}),
+        (["[1]", "3", '"text"', "{broken"], None),
+        ([], None),
+    ],
+)
+def test_the_result_is_the_last_object(lines: list[str], result: dict[str, Any] | None) -> None:
+    assert parse_result(lines) == result
+
+
+@pytest.mark.parametrize(
+    ("line", "of_ray"),
+    [
+        ("train: 3/20 step 00:05<00:30 , loss 1.2", False),
+        ("train: s3://bucket: no such bucket", False),
+        ("\x1b[36m(RayTrainWorker pid=5574)\x1b[0m ready", True),
+        ("(RayTrainWorker pid=5574, ip=10.0.0.1) ready", True),
+        ("\x1b[33m(raylet)\x1b[0m WARNING: 8 workers", True),
+        ("2026-11-21 02:57:41,698\tINFO streaming_executor.py:215 -- Starting", True),
+        ("[2026-11-21 02:57:41,877 E 5786 5786] core_worker.cc:2465: Actor", True),
+    ],
+)
+def test_lines_of_ray_are_told_from_the_jobs_own(line: str, of_ray: bool) -> None:
+    assert bool(OF_RAY.match(line)) == of_ray
+
+
+def test_the_runtime_environment_names_what_exists() -> None:
+    known = runtime_env(CHECKOUT)
+    assert all((Path(module) / "__init__.py").is_file() for module in known["py_modules"])
+    assert {"/.git/", "/.venv/", "/.sketchray/"} <= set(known["excludes"])
