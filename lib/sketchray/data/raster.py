@@ -2,7 +2,9 @@
 
 Training, evaluation, the API and the canvas all draw through :func:`rasterise`. A bitmap is first traced to its centre
 lines (`thinning`), so that from there on everything is strokes: crop to the ink, centre, keep the aspect, draw black on
-white with one line width. Change what comes out, and `RASTER_VERSION` goes up: it is part of an encoder's fingerprint.
+white with one line width. Detail finer than a coarse grid is left out (`canonical`): a small bitmap never had it, and
+the same drawing should look alike from either. Change what comes out, and `RASTER_VERSION` goes up: it is part of an
+encoder's fingerprint.
 """
 
 import math
@@ -13,16 +15,58 @@ from PIL import Image, ImageDraw
 
 from sketchray.data.sketch import Bitmap, BlankSketchError, Points, Sketch, Strokes
 
-__all__ = ["LINE_WIDTH", "MARGIN", "RASTER_VERSION", "Bitmap", "BlankSketchError", "Sketch", "Strokes", "rasterise"]
+__all__ = [
+    "DETAIL",
+    "LINE_WIDTH",
+    "MARGIN",
+    "RASTER_VERSION",
+    "Bitmap",
+    "BlankSketchError",
+    "Sketch",
+    "Strokes",
+    "canonical",
+    "coarsen",
+    "rasterise",
+]
 
-RASTER_VERSION = 1
+RASTER_VERSION = 2
+DETAIL = 48  # cells a side of the grid whose finer detail is left out
+DETAIL_LINE = 1.3  # line width on that grid, cells
 LINE_WIDTH = 0.025  # of the picture's side: three pixels of 128
 MARGIN = 0.06  # of the picture's side, kept free of centre lines all around
 LEAST_CANVAS = 512  # pixels a side that are drawn on before they are reduced
 
 
+def canonical(sketch: Sketch) -> Strokes:
+    """Return a drawing's lines without detail finer than 1 / `DETAIL` of its size.
+
+    A bitmap of no more than that many pixels a side is as coarse already.
+
+    Raises:
+        BlankSketchError: there is no ink.
+    """
+    if isinstance(sketch, Bitmap) and max(sketch.ink_HW.shape) <= DETAIL:
+        return sketch.strokes
+    return coarsen(sketch.strokes, DETAIL, line_width=DETAIL_LINE)
+
+
+def coarsen(strokes: Strokes, side: int, *, line_width: float) -> Strokes:
+    """Draw on a grid and trace that; a drawing that this wipes out stays as it is.
+
+    Args:
+        strokes: the drawing.
+        side: cells of the grid.
+        line_width: on the grid, cells.
+
+    Raises:
+        BlankSketchError: there is no ink.
+    """
+    grid = Bitmap.from_array(rasterise(strokes, side, line_width=line_width / side), ink=0)
+    return grid.strokes if grid.strokes.lines else strokes
+
+
 def rasterise(sketch: Sketch, size: int, *, line_width: float | None = None) -> NDArray[np.uint8]:
-    """Draw a sketch in the canonical way.
+    """Draw a sketch's lines in the canonical way; `canonical` says which lines those are.
 
     Args:
         sketch: strokes or a bitmap, of any size and position.

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from sketchray.config import Config
 from sketchray.data.images import to_rgb
-from sketchray.data.raster import LINE_WIDTH, Bitmap, Sketch, Strokes, rasterise
+from sketchray.data.raster import LINE_WIDTH, Sketch, Strokes, canonical, coarsen, rasterise
 
 Picture = NDArray[np.uint8]
 LOW_RESOLUTION = 28  # Quick, Draw!'s bitmaps
@@ -59,7 +59,7 @@ def prepare_sketch(sketch: Sketch, size: int) -> Picture:
     Raises:
         BlankSketchError: there is no ink.
     """
-    return _three_channels(rasterise(sketch, size))
+    return _three_channels(rasterise(canonical(sketch), size))
 
 
 def prepare_photo(image: Image.Image, size: int) -> Picture:
@@ -79,7 +79,9 @@ def augment_sketch(sketch: Sketch, size: int, rng: np.random.Generator, config: 
     matrix_22 = _random_affine(rng, config)
     strokes = Strokes(tuple(line @ matrix_22.T for line in strokes.lines))
     if rng.random() < config.degrade:
-        strokes = _degrade(strokes, rng.uniform(*LOW_RESOLUTION_LINE) / LOW_RESOLUTION)
+        strokes = coarsen(strokes, LOW_RESOLUTION, line_width=rng.uniform(*LOW_RESOLUTION_LINE))
+    elif isinstance(sketch, Strokes):
+        strokes = canonical(strokes)
     thickness = math.exp(rng.uniform(-1, 1) * math.log(config.thickness))
     return _three_channels(rasterise(strokes, size, line_width=LINE_WIDTH * thickness))
 
@@ -115,12 +117,6 @@ def _random_affine(rng: np.random.Generator, config: AugmentConfig) -> NDArray[n
     rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     matrix_22: NDArray[np.float64] = rotation @ np.array([[mirror * stretch, shear], [0.0, 1 / stretch]])
     return matrix_22
-
-
-def _degrade(strokes: Strokes, line_width: float) -> Strokes:
-    """Draw at 28 x 28 pixels and trace that; a drawing that this wipes out stays as it is."""
-    small = Bitmap.from_array(rasterise(strokes, LOW_RESOLUTION, line_width=line_width), ink=0)
-    return small.strokes if small.strokes.lines else strokes
 
 
 def _random_box(image: Image.Image, rng: np.random.Generator, least: float) -> tuple[float, float, float, float]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 from scipy.ndimage import gaussian_filter
 
-from sketchray.data.raster import LINE_WIDTH, MARGIN, Bitmap, BlankSketchError, Sketch, Strokes, rasterise
+from sketchray.data.raster import LINE_WIDTH, MARGIN, Bitmap, BlankSketchError, Sketch, Strokes, canonical, rasterise
 
 Draw = Callable[..., NDArray[np.uint8]]
 Picture = NDArray[np.uint8]
@@ -174,4 +174,22 @@ def test_any_picture_is_drawn_or_blank(array: Picture, mode: str, blurred: bool)
     except BlankSketchError:
         return
     assert picture.shape == (32, 32)
-    assert picture.min() < 200
+    assert picture.min() < 230  # at the least a dot of one line width, 0.8 pixels, shared by four pixels
+
+
+def test_detail_that_a_small_bitmap_cannot_hold_is_left_out_of_strokes_too() -> None:
+    x = np.linspace(0, 100, 401)
+    ripple = [[x.tolist(), (50 + 0.4 * np.sin(x * 6)).tolist()], [[0, 100], [0, 100]]]
+    lines = canonical(Strokes.from_json(ripple)).lines
+    flat = max(lines, key=lambda line: float(np.ptp(line[:, 0]) - np.ptp(line[:, 1])))
+    assert np.ptp(flat[:, 1]) <= 1.5  # cells of the grid
+
+
+def test_a_small_bitmap_is_canonical_already_and_a_dot_survives() -> None:
+    array = np.zeros((28, 28), np.uint8)
+    array[5:20, 13:15] = 255
+    bitmap = Bitmap.from_array(array)
+    assert canonical(bitmap) is bitmap.strokes
+    assert rasterise(canonical(Strokes.from_json([[[3], [4]]])), 64).min() < 128
+    with pytest.raises(BlankSketchError):
+        canonical(Strokes(()))

@@ -11,7 +11,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from sketchray.data.order import sample_rng
-from sketchray.data.raster import Bitmap, BlankSketchError, Sketch, Strokes, rasterise
+from sketchray.data.raster import Bitmap, BlankSketchError, Sketch, Strokes, canonical, rasterise
 from sketchray.data.transforms import (
     LEAST_KEPT,
     AugmentConfig,
@@ -59,7 +59,7 @@ def test_every_result_is_uint8_of_three_channels(house: Strokes, gradient: Image
 
 def test_a_prepared_sketch_is_the_canonical_raster(house: Strokes) -> None:
     for channel in prepare_sketch(house, 64):
-        np.testing.assert_array_equal(channel, rasterise(house, 64))
+        np.testing.assert_array_equal(channel, rasterise(canonical(house), 64))
 
 
 def test_a_prepared_photo_is_its_centre_square(gradient: Image.Image) -> None:
@@ -105,7 +105,9 @@ def test_with_everything_off_augmentation_is_preparation(house: Strokes, gradien
 
 def test_flip_mirrors_both(house: Strokes, gradient: Image.Image) -> None:
     mirrored = augment_sketch(house, 64, rng(), only(flip=1)).astype(int)
-    assert np.abs(mirrored - prepare_sketch(house, 64)[:, :, ::-1]).mean() < 2
+    plain = prepare_sketch(house, 64).astype(int)
+    to_mirror_image, to_plain = (np.abs(mirrored - other).mean() for other in (plain[:, :, ::-1], plain))
+    assert to_mirror_image < to_plain / 3  # not 0: tracing on the coarse grid prefers one side by a cell
     red = augment_photo(gradient, 32, rng(), only(flip=1))[0]
     assert red[:, 0].mean() > red[:, -1].mean()
 
