@@ -20,12 +20,12 @@ class IndexResources(Config):
     """
 
     decode_cpus: float = Field(default=0.25, gt=0)
-    decode_tasks: int = Field(default=2, ge=1)
-    readers: int = Field(default=4, ge=1)
-    actors: int = Field(default=1, ge=1)
+    decode_tasks: int = Field(default=1, ge=1)
+    readers: int = Field(default=8, ge=1)
+    actors: int = Field(default=2, ge=1)
     actor_cpus: float = Field(default=0.5, gt=0)
     actor_gpus: float = Field(default=0.0, ge=0)
-    threads: int = Field(default=2, ge=1)
+    threads: int = Field(default=1, ge=1)
 
 
 class IndexConfig(Config):

@@ -16,6 +16,11 @@ from sketchray.storage import Store
 Problem = dict[str, str]
 
 
+def may_pass(problem: Problem) -> bool:
+    """Return whether a problem is the store's, and not the picture's."""
+    return problem["stage"] == "read"
+
+
 class Summary(NamedTuple):
     """What is known of a finished part: its number, its rows, its unreadable pictures, seconds by stage."""
 
@@ -37,10 +42,14 @@ class Parts:
         self.work.write(f"part-{summary.part:06d}.json", json.dumps(summary._asdict()).encode())
 
     def finished(self) -> dict[int, Summary]:
-        """Return the summaries of the parts that are there, by number."""
+        """Return the summaries of the parts that are there, by number.
+
+        A part with a picture that could not be read does not count: what a picture's bytes say stays so, but one that
+        was missing or denied may be there the next time.
+        """
         keys = [entry.key for entry in self.work.list("part-") if entry.key.endswith(".json")]
         summaries = [Summary(**json.loads(self.work.read(key))) for key in keys]
-        return {summary.part: summary for summary in summaries}
+        return {summary.part: summary for summary in summaries if not any(map(may_pass, summary.problems))}
 
     def read(self, part: int) -> pa.Table:
         """Return a part's rows."""

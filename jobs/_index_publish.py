@@ -8,7 +8,7 @@ import pyarrow as pa
 import ray
 
 from jobs._index_config import IndexConfig
-from jobs._index_parts import Parts, Problem
+from jobs._index_parts import Parts, Problem, may_pass
 from sketchray.gallery import (
     Content,
     EncoderRef,
@@ -107,8 +107,9 @@ class Publication:
             gallery, describe_version(config.gallery, content, parent=parent, source=open_store(config.source).uri)
         )
         publish(gallery, version, expected=self.expected)
-        self.work.write(DONE, json.dumps({"version": version}).encode())
-        self.parts.remove()
+        if not any(map(may_pass, problems)):  # otherwise the next run tries those pictures again
+            self.work.write(DONE, json.dumps({"version": version}).encode())
+            self.parts.remove()
         return manifest
 
     def describe(self, manifest: Manifest) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from sketchray.data.loading import SampleLoader
 from sketchray.data.transforms import prepare_photo
 from sketchray.encoders import load_encoder
 from sketchray.gallery import GalleryError, gallery_store, list_galleries, merge, open_gallery
+from sketchray.gallery.source import list_pictures
 from sketchray.storage import Store, open_store
 
 pytestmark = pytest.mark.slow
@@ -139,6 +140,26 @@ def test_too_many_unreadable_pictures_stop_the_build_before_it_publishes(
     assert list(list_galleries(store)) == []
     assert len([entry for entry in store.list() if entry.key.endswith("report.parquet")]) == 1
     assert run(config(source, max_bad=0.1))["parts_resumed"] == 6
+
+
+def test_a_picture_that_was_gone_for_a_while_is_tried_again(
+    local_ray: None, store: Store, source: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(source.uri.removeprefix("file://")) / "gallery" / "noise_0.png"
+
+    def list_and_lose(*arguments: Any, **options: Any) -> Any:
+        listed = list_pictures(*arguments, **options)
+        path.rename(path.with_suffix(".away"))
+        return listed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jobs.index.list_pictures", list_and_lose)
+        first = run(config(source))
+    assert [(row["uri"], row["stage"]) for row in first["unreadable_first"]] == [(f"file://{path}", "read")]
+    path.with_suffix(".away").rename(path)
+    second = run(config(source))
+    assert (second["status"], second["rows"], second["parts_resumed"]) == ("built", PHOTOS, 5)
+    assert run(config(source))["status"] == "found"
 
 
 def test_embeddings_do_not_depend_on_which_parts_were_there(tmp_path: Path) -> None:
