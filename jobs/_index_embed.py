@@ -67,7 +67,7 @@ def embed_parts(
         batch_format="pyarrow",
         num_cpus=resources.actor_cpus,
         num_gpus=resources.actor_gpus or None,
-        compute=ray.data.ActorPoolStrategy(size=resources.actors),
+        compute=ray.data.ActorPoolStrategy(size=min(resources.actors, len(pending))),
     )
     for row in stream.iter_rows():
         yield Summary(**json.loads(row["summary"]))
