@@ -25,7 +25,7 @@ OF_RAY = re.compile(
 )
 
 
-for _name in ("ray._private.runtime_env", "ray.dashboard.modules"):
+for _name in ("ray._private.runtime_env", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
     logging.getLogger(_name).setLevel(logging.ERROR)  # they name every file that is left out, and each socket
 
 

@@ -97,6 +97,6 @@ def test_ones_own_store_is_used_and_none_is_started(tmp_path: Path, monkeypatch:
     state = up(tmp_path / "state", cpus=1)
     try:
         assert state.store is None
-        assert state.env == {"SKETCHRAY_STORE": f"file://{tmp_path / 'store'}", "AWS_PROFILE": "mine"}
+        assert state.env.items() >= {"SKETCHRAY_STORE": f"file://{tmp_path / 'store'}", "AWS_PROFILE": "mine"}.items()
     finally:
         down(tmp_path / "state")

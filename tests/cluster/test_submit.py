@@ -51,7 +51,7 @@ def test_a_job_sees_its_own_copy_the_store_and_nothing_of_git_or_local_state(
     seen = submit(head, ["python", "look.py"], log=log, show=shown.append, checkout=checkout)
     assert "runtime_resources/py_modules_files" in seen["library"]
     assert "runtime_resources/working_dir_files" in seen["jobs"]
-    assert seen["files"] == ["jobs", "look.py"]
+    assert seen["files"] == [".gitignore", "jobs", "look.py"]
     assert seen["python"] == str(Path(sys.executable).parent / "python")
     assert seen["env"].items() >= cluster.env.items()
     assert seen["env"]["OMP_NUM_THREADS"] == "1"
