@@ -67,7 +67,7 @@ def locked(state_dir: Path, name: str = "state", *, wait: bool = True) -> Iterat
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
-            raise BusyError(f"{state_dir}: {name} is held by another command") from error
+            raise BusyError(f"another one runs already (state folder {state_dir})") from error
         yield
 
 

@@ -112,7 +112,7 @@ def test_the_whole_road_then_again_from_what_is_done(start: Callable[..., Demo],
     assert any(line.startswith("page   ready") for line in status(folder / "state"))
     twin = start(port=demo.port)
     assert twin.process.wait(60) == 2
-    assert "already runs here" in twin.log.read_text()
+    assert "demo: another one runs already" in twin.log.read_text()
     servers = demo.servers()
     assert len(servers) > 10
     assert demo.end(signal.SIGINT) == 0

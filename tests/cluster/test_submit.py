@@ -1,8 +1,10 @@
 """A command becomes a job: what it sees, what is shown and returned, how it fails and how it is stopped."""
 
+import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -76,16 +78,18 @@ def test_a_job_that_fails_is_an_error_with_its_last_line(
 
 @pytest.mark.slow
 def test_ctrl_c_stops_the_job(head: RayHead, checkout: Path, tmp_path: Path) -> None:
-    code = "import time; print('at work', flush=True); time.sleep(100)"
+    (checkout / "endless.py").write_text("import time; print('at work', flush=True); time.sleep(100)")
 
     def interrupt(line: str) -> None:
-        threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
+        assert line == "at work"
+        threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGINT]).start()
 
+    started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        submit(head, ["python", "-c", code], log=tmp_path / "log", show=interrupt, checkout=checkout)
-    (job,) = [
-        j for j in JobSubmissionClient(head.dashboard_url, headers=head.headers()).list_jobs() if code in j.entrypoint
-    ]
+        submit(head, ["python", "endless.py"], log=tmp_path / "log", show=interrupt, checkout=checkout)
+    assert time.monotonic() - started < 60
+    client = JobSubmissionClient(head.dashboard_url, headers=head.headers())
+    (job,) = [job for job in client.list_jobs() if "endless.py" in job.entrypoint]
     assert job.status == "STOPPED"
 
 
