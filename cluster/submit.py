@@ -60,8 +60,8 @@ def submit(
         KeyboardInterrupt: the job has been stopped.
     """
     client = JobSubmissionClient(head.dashboard_url, headers=head.headers())
-    job = client.submit_job(
-        entrypoint=shlex.join(argv), runtime_env=runtime_env(checkout), metadata=metadata, entrypoint_num_cpus=0
+    job = _submitted(
+        client, entrypoint=shlex.join(argv), runtime_env=runtime_env(checkout), metadata=metadata, entrypoint_num_cpus=0
     )
     lines: list[str] = []
     try:
@@ -83,6 +83,20 @@ def submit(
     if result is None:
         raise JobError(f"printed no JSON object as its last line (its log: {log})")
     return result
+
+
+def _submitted(client: JobSubmissionClient, *, timeout: float = 60.0, **job: Any) -> str:
+    """Submit, and wait for Ray's agent where it is not there yet: on a busy machine it comes up after the dashboard."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return str(client.submit_job(**job))
+        except RuntimeError as error:
+            if "No available agent" not in str(error):
+                raise
+            if time.monotonic() > deadline:
+                raise JobError(f"Ray took no job within {timeout:.0f} s: it has no agent running") from error
+        time.sleep(1.0)
 
 
 def runtime_env(checkout: Path) -> dict[str, Any]:
