@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jobs._cluster import leave
 from sketchray.config import Config, ConfigError, load_config
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -60,5 +61,6 @@ def run_verb(
     except (ConfigError, ValueError, OSError) as error:
         print(f"{verb}: {error}", file=sys.stderr)
         return 2
+    leave()  # or a worker's log line could come after the last one
     print(json.dumps(result), flush=True)
     return 0

@@ -8,6 +8,8 @@ import ray.data
 
 LOGICAL_CPUS_PER_CORE = 4
 
+_ours = False  # whether the connection of this process is one that `connect` made
+
 
 def connect() -> None:
     """Join the cluster in ``RAY_ADDRESS`` (``ray job submit`` sets it), or start a local one that ends with us.
@@ -15,13 +17,23 @@ def connect() -> None:
     Without an address no other cluster of this machine is joined. A local Ray has more logical CPUs than cores, since
     two trainers at one CPU each would leave none for decoding.
     """
+    global _ours  # noqa: PLW0603 - as Ray's own connection, it belongs to the process
     quiet()
     if ray.is_initialized():
         return
+    _ours = True
     if address := os.environ.get("RAY_ADDRESS"):
         ray.init(address=address, logging_level=logging.WARNING)
     else:
         ray.init(address="local", num_cpus=LOGICAL_CPUS_PER_CORE * (os.cpu_count() or 1), logging_level=logging.WARNING)
+
+
+def leave() -> None:
+    """Leave the cluster that `connect` joined; after this, no line of a worker's log is printed here any more."""
+    global _ours  # noqa: PLW0603
+    if _ours:
+        ray.shutdown()
+        _ours = False
 
 
 def quiet() -> None:
