@@ -30,8 +30,8 @@ __all__ = [
 ]
 
 RASTER_VERSION = 2
-DETAIL = 48  # cells a side of the grid whose finer detail is left out
-DETAIL_LINE = 1.3  # line width on that grid, cells
+DETAIL = 40  # cells a side of the grid whose finer detail is left out
+DETAIL_LINE = 1.5  # line width on that grid, cells
 LINE_WIDTH = 0.025  # of the picture's side: three pixels of 128
 MARGIN = 0.06  # of the picture's side, kept free of centre lines all around
 LEAST_CANVAS = 512  # pixels a side that are drawn on before they are reduced
