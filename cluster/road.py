@@ -1,6 +1,7 @@
 """The stages of the demo, in order, and what each hands to the next: names of objects in the store, nothing else."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cluster.deploy import deploy
+from cluster.processes import Record, end
 from cluster.ray_head import RayHead
 from cluster.stages import Stages, source_digest, stage_key
 from cluster.submit import CHECKOUT, JobError, submit
@@ -100,8 +102,9 @@ class Road:
 
     @property
     def name(self) -> str:
-        """What the data and the gallery are called in the store."""
-        return self.options.data.name.lower() if self.options.data else STARTER
+        """What the data and the gallery are called in the store: the folder's name, in letters, digits and dashes."""
+        folder = self.options.data.resolve().name.lower() if self.options.data else STARTER
+        return re.sub(r"[^a-z0-9]+", "-", folder).strip("-") or "data"
 
     def upload(self) -> str:
         """Build the starter set if it is wanted, and copy the data into the store; return their URI there."""
@@ -117,11 +120,18 @@ class Road:
         """Build the starter set in a process of its own, and return its record."""
         command = [sys.executable, "-m", "sketchray.data.starter", "--root", str(root)]
         command += ["--cache", str(self.state_dir / "cache")]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-        if done.returncode != 0:
-            raise JobError(f"the starter set could not be built (exit status {done.returncode}; the reason is above)")
-        record: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return record
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        known = Record.of(process.pid, mark="", cwd=Path.cwd())
+        try:
+            output, _ = process.communicate()
+        except BaseException:  # with all that it started itself, npm and the renderers
+            end(known)
+            raise
+        if process.returncode != 0:
+            status = process.returncode
+            raise JobError(f"the starter set could not be built (exit status {status}; the reason is above)")
+        made: dict[str, Any] = json.loads(output.splitlines()[-1])
+        return made
 
     def job(self, verb: str, arguments: Sequence[str]) -> dict[str, Any]:
         """Submit a verb of ``jobs/`` with the recipe and these arguments, unless its result is there; return it."""
