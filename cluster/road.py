@@ -104,7 +104,7 @@ class Road:
     def name(self) -> str:
         """What the data and the gallery are called in the store: the folder's name, in letters, digits and dashes."""
         folder = self.options.data.resolve().name.lower() if self.options.data else STARTER
-        return re.sub(r"[^a-z0-9]+", "-", folder).strip("-") or "data"
+        return re.sub(r"[^a-z0-9]+", "-", folder)[:63].strip("-") or "data"
 
     def upload(self) -> str:
         """Build the starter set if it is wanted, and copy the data into the store; return their URI there."""
