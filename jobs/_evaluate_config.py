@@ -11,7 +11,7 @@ from sketchray.evaluation import MetricConfig
 # Part of an evaluation's name: one made by other definitions or in another form is not found again.
 VERSION = 1
 
-LabelledSplit = Literal["seen", "unseen"]
+LabelledSplit = Literal["seen", "val", "unseen"]
 
 
 class EmbedResources(Config):

@@ -8,6 +8,7 @@ from pydantic import Field
 from jobs._streams import DecodeResources, StreamConfig
 from sketchray.config import Config, digest
 from sketchray.data.reading import DataConfig
+from sketchray.data.samples import Modality
 from sketchray.data.transforms import AugmentConfig
 from sketchray.encoders import EncoderConfig
 from sketchray.methods import Method, create_method
@@ -76,9 +77,9 @@ class TrainConfig(Config):
         """
         torch.manual_seed(self.seed)
         options = dict(self.method)
-        return create_method(options.pop("name"), n_classes=len(classes), encoder=self.encoder, **options)
+        return create_method(options.pop("name"), classes=classes, encoder=self.encoder, **options)
 
-    def stream(self, modality: str, *, augmented: bool = True) -> StreamConfig:
+    def stream(self, modality: Modality, *, augmented: bool = True) -> StreamConfig:
         """Describe one modality's stream."""
         return StreamConfig.model_validate(
             {

@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from jobs import _streams as streams
 from jobs._cluster import quiet
 from jobs._train_config import TrainConfig
+from sketchray.data.samples import Modality
 from sketchray.encoders import save_pretrained
 from sketchray.methods import Batch, Method
 from sketchray.methods.fitting import load_state, save_state, train_step
@@ -53,6 +54,11 @@ class Worker:
         for batch in streams.every_sample(few, self.fit.stream("photo", augmented=False), **self._share()):
             yield self._tensor(batch["image"]), self._tensor(batch["label"])
 
+    def _clean_samples(self, modality: Modality) -> Iterator[tuple[torch.Tensor, list[str]]]:
+        samples = self.sketches if modality == "sketch" else self.photos
+        for batch in streams.every_sample(samples, self.fit.stream(modality, augmented=False), **self._share()):
+            yield self._tensor(batch["image"]), batch["id"].tolist()
+
     def _batches(self) -> Iterator[tuple[streams.Batch, streams.Batch]]:
         steps = range(self.step, self.fit.steps)
         yield from zip(
@@ -76,7 +82,7 @@ class Worker:
             waited += time.perf_counter() - last
             unreadable += int(sketches["unreadable"].sum() + photos["unreadable"].sum())
             if self.step % self.fit.steps_per_epoch == 0:
-                self.method.start_epoch(self.step // self.fit.steps_per_epoch)
+                self.method.start_epoch(self.step // self.fit.steps_per_epoch, self._clean_samples)
             terms = train_step(
                 wrapped, self._tensors(sketches, photos), self.optimizers, step=self.step, total=self.fit.steps
             )
@@ -99,6 +105,7 @@ class Worker:
             photos=self._tensor(photos["image"]),
             photo_labels=self._tensor(photos["label"]),
             photo_ids=photos["id"].tolist(),
+            seed=self.fit.seed,
         )
 
     def _report(self, terms: dict[str, float], *, unreadable: int, data_wait_s: float) -> None:

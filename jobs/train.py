@@ -23,14 +23,16 @@ from jobs._progress import remote_progress
 from jobs._train_config import TrainConfig
 from jobs._train_worker import Worker
 from sketchray.data.reading import read_samples
-from sketchray.data.samples import data_fingerprint
+from sketchray.data.samples import Modality, data_fingerprint
+from sketchray.methods.base import UNLABELLED
 from sketchray.storage import Store, default_store
 
 
-def labelled(seen: pa.Table, modality: str, classes: list[str]) -> pa.Table:
-    """Return one modality's rows sorted by id, with ``label`` = the class's place in ``classes``."""
+def labelled(seen: pa.Table, modality: Modality, classes: list[str]) -> pa.Table:
+    """Return one modality's rows sorted by id, with ``label``: the class's place in ``classes``, -1 without one."""
     rows = seen.filter(pc.equal(seen["modality"], modality)).sort_by("id")
-    label = pc.index_in(rows["class_name"], value_set=pa.array(classes)).cast(pa.int64())
+    label = pc.index_in(rows["class_name"], value_set=pa.array(classes, pa.string())).cast(pa.int64())
+    label = pc.fill_null(label, UNLABELLED)
     return rows.select(["id", "uri"]).append_column("label", label)
 
 
@@ -44,10 +46,14 @@ def run(config: TrainConfig) -> dict[str, Any]:
     result = {"run": run_id, "encoder": store.uri_of(f"encoders/{run_id}"), "data": fingerprint}
     if store.exists(f"encoders/{run_id}/config.json"):
         return result | {"status": "found"}
-    classes = sorted(pc.unique(seen["class_name"]).to_pylist())
-    config.create(classes)  # what is wrong with a method's options is said here, in one line, not by every worker
+    classes = sorted(name for name in pc.unique(seen["class_name"]).to_pylist() if name is not None)
+    # What is wrong with a method's options is said here, in one line, not by every worker.
+    if not config.create(classes).needs_labels:
+        classes = []
+    elif seen["class_name"].null_count:
+        raise ValueError(f"{seen['class_name'].null_count} training samples have no class, which this method needs")
     connect()
-    tables = {modality: labelled(seen, modality, classes) for modality in ("sketch", "photo")}
+    tables = {"sketch": labelled(seen, "sketch", classes), "photo": labelled(seen, "photo", classes)}
     metadata, card = encoder_card(config, run_id=run_id, classes=classes, tables=tables)
     references = {modality: ray.put(table) for modality, table in tables.items()}
     with remote_progress(config.steps, "train", unit="step") as board:

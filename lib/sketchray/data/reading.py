@@ -5,9 +5,11 @@ import os
 from collections.abc import Callable
 
 import pyarrow as pa
+from pydantic import Field
 
 from sketchray.config import Config
 from sketchray.data.folder import SOURCES, DatasetError, Source, read_folder
+from sketchray.data.held_out import hold_out
 from sketchray.storage import open_store
 
 STARTER_ROOT = ".sketchray/data/starter"
@@ -21,11 +23,15 @@ class DataConfig(Config):
         root: the dataset's folder or ``s3://bucket/prefix``; None is ``SKETCHRAY_DATA`` for ``folder`` and
             ``.sketchray/data/starter`` for ``starter``.
         sources: parts of the dataset to read, as ``[photos, strokes]``; all by default.
+        held_out: so many of the seen classes become the split ``val``: not trained on, there to select on.
+        held_out_seed: which ones.
     """
 
     reader: str = "folder"
     root: str | None = None
     sources: tuple[Source, ...] = SOURCES
+    held_out: int = Field(default=0, ge=0)
+    held_out_seed: int = 0
 
 
 Reader = Callable[[DataConfig], pa.Table]
@@ -38,7 +44,8 @@ def read_samples(config: DataConfig) -> pa.Table:
         ValueError: unknown reader, no root, or not a dataset of that kind; the message names it.
         StoreError: the store cannot be read.
     """
-    return get_reader(config.reader)(config)
+    table = get_reader(config.reader)(config)
+    return hold_out(table, config.held_out, seed=config.held_out_seed) if config.held_out else table
 
 
 def list_readers() -> list[str]:

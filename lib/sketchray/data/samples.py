@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import pyarrow as pa
 
 Modality = Literal["sketch", "photo"]
-Split = Literal["seen", "unseen", "gallery"]
+Split = Literal["seen", "val", "unseen", "gallery"]
 
 SAMPLE_SCHEMA = pa.schema(
     [
@@ -30,7 +30,8 @@ class Sample(NamedTuple):
         uri: where to load it from: an absolute object URI, with ``#row`` for one inside a file.
         modality: ``sketch`` or ``photo``.
         class_name: the word, with spaces; None where unlabelled.
-        split: ``seen`` (may be trained on), ``unseen`` (tested on only) or ``gallery`` (unlabelled).
+        split: ``seen`` (may be trained on), ``val`` (seen classes set aside, to select on), ``unseen`` (tested on only)
+            or ``gallery`` (unlabelled).
     """
 
     key: str

@@ -111,8 +111,10 @@ def factorise(classifier_KD: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     rank = min(classifier_KD.shape)
     if dim > rank:
         raise ValueError(f"an embedding of {dim} dimensions is above the rank {rank} of the backbone's classifier")
-    u_KR, s_R, vt_RD = torch.linalg.svd(classifier_KD, full_matrices=False)
-    # Singular vectors come with either sign; fix it, so that every machine starts from the same embedding.
+    # In float64, and with the sign fixed that is otherwise free: so that every rank and every machine, on any number of
+    # threads, starts from the same embedding.
+    u_KR, s_R, vt_RD = torch.linalg.svd(classifier_KD.double(), full_matrices=False)
     largest_R = vt_RD.abs().argmax(dim=1, keepdim=True)
     sign_R = vt_RD.gather(1, largest_R).sign().squeeze(1)
-    return (sign_R * s_R)[:dim, None] * vt_RD[:dim], u_KR[:, :dim] * sign_R[:dim]
+    embed_dD, head_Kd = (sign_R * s_R)[:dim, None] * vt_RD[:dim], u_KR[:, :dim] * sign_R[:dim]
+    return embed_dD.to(classifier_KD.dtype), head_Kd.to(classifier_KD.dtype)

@@ -5,14 +5,18 @@ The training job knows no method by name, and a method knows nothing of the job:
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sketchray.data.samples import Modality
 from sketchray.encoders import Encoder
+
+UNLABELLED = -1
 
 
 @dataclass(frozen=True)
@@ -21,12 +25,13 @@ class Batch:
 
     Attributes:
         sketches: uint8 (B, 3, H, W).
-        sketch_labels: int64 (B,), places in the list of seen classes.
+        sketch_labels: int64 (B,), places in the list of seen classes; -1 where a sample has none.
         sketch_ids: B sample ids.
         photos: uint8 (P, 3, H, W).
         photo_labels: int64 (P,).
         photo_ids: P sample ids.
-        step: the global step; a method's own randomness is a function of (seed, step, sample id).
+        step: the global step.
+        seed: of the run; a method's own randomness is a function of (seed, step, sample id).
     """
 
     sketches: Tensor
@@ -36,6 +41,7 @@ class Batch:
     photo_labels: Tensor
     photo_ids: list[str]
     step: int = 0
+    seed: int = 0
 
     @property
     def images(self) -> Tensor:
@@ -53,6 +59,13 @@ class Batch:
         return torch.arange(len(self.labels), device=self.labels.device) >= len(self.sketches)
 
 
+class CleanSamples(Protocol):
+    """Reads this rank's share of every training sample of a modality, as evaluation would see it."""
+
+    def __call__(self, modality: Modality) -> Iterator[tuple[Tensor, list[str]]]:
+        """Yield (images uint8 (B, 3, H, W), their B sample ids); every sample comes once, on one of the ranks."""
+
+
 class Method(nn.Module, ABC):
     """A training method: the module that DistributedDataParallel wraps.
 
@@ -61,9 +74,11 @@ class Method(nn.Module, ABC):
 
     Attributes:
         reloadable: name prefixes of frozen weights that construction brings back; checkpoints leave them out.
+        needs_labels: whether it learns from class names; without, the job hides them from it (every label is -1).
     """
 
     reloadable: tuple[str, ...] = ()
+    needs_labels: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -97,8 +112,17 @@ class Method(nn.Module, ABC):
             photos: this rank's share, as (images uint8 (B, 3, H, W), labels int64 (B,)); sums go over all ranks.
         """
 
-    def start_epoch(self, epoch: int) -> None:
-        """Do what belongs before an epoch's first step (clustering, a change of phase)."""
+    def start_epoch(self, epoch: int, samples: CleanSamples) -> None:
+        """Do what belongs before an epoch's first step (clustering); what it leaves behind is part of the state.
+
+        Args:
+            epoch: from 0.
+            samples: the training samples; reading them costs as much as an epoch, so only who needs them does.
+        """
+
+    def resting(self, step: int) -> frozenset[str]:  # noqa: ARG002 - for methods with phases
+        """Return the names of the optimisers that do not step at this step."""
+        return frozenset()
 
     def after_step(self, step: int) -> None:
         """Do what belongs after an optimiser step (moving averages)."""

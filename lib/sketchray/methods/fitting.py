@@ -51,8 +51,10 @@ def train_step(
     if not all(map(math.isfinite, values.values())):
         raise FloatingPointError(f"step {step}: the loss is not finite: {values}")
     terms["loss"].backward()
-    for optimizer in optimizers.values():
-        optimizer.step()
+    resting = method.resting(step)
+    for name, optimizer in optimizers.items():
+        if name not in resting:
+            optimizer.step()
     method.after_step(step)
     return values
 

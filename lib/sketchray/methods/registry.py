@@ -1,5 +1,6 @@
 """Methods by name."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
 from sketchray.config import Config, ConfigError, build_config
@@ -12,8 +13,8 @@ Config_contra = TypeVar("Config_contra", bound=Config, contravariant=True)
 class MethodClass(Protocol[Config_contra]):
     """How a method is built: what `register_method` takes."""
 
-    def __call__(self, *, n_classes: int, encoder: EncoderConfig, config: Config_contra) -> Method:
-        """Build the method for this many seen classes."""
+    def __call__(self, *, classes: Sequence[str], encoder: EncoderConfig, config: Config_contra) -> Method:
+        """Build the method for these seen classes."""
 
 
 _METHODS: dict[str, tuple[MethodClass[Any], type[Config]]] = {}
@@ -29,12 +30,12 @@ def list_methods() -> list[str]:
     return sorted(_METHODS)
 
 
-def create_method(name: str, *, n_classes: int, encoder: EncoderConfig, **options: Any) -> Method:
+def create_method(name: str, *, classes: Sequence[str], encoder: EncoderConfig, **options: Any) -> Method:
     """Build a method; seed torch first, since heads start at random.
 
     Args:
         name: one of `list_methods()`.
-        n_classes: seen classes.
+        classes: the seen classes' words; a label is a place in them.
         encoder: the student.
         options: the method's own configuration.
 
@@ -44,4 +45,4 @@ def create_method(name: str, *, n_classes: int, encoder: EncoderConfig, **option
     if name not in _METHODS:
         raise ConfigError(f"method.name: unknown method {name!r}; known: {', '.join(list_methods())}")
     method, config = _METHODS[name]
-    return method(n_classes=n_classes, encoder=encoder, config=build_config(config, options, where="method."))
+    return method(classes=classes, encoder=encoder, config=build_config(config, options, where="method."))

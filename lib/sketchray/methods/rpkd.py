@@ -18,7 +18,7 @@ Tensor legend: B sketches, P photos, N = B + P in that order, d embedding, C see
 """
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
@@ -79,7 +79,7 @@ class RPKD(Method):
     """The student starts as the teacher; both have one embedding width, so that spaces can be compared directly.
 
     Args:
-        n_classes: C, seen classes.
+        classes: words of the C seen classes.
         encoder: the student, and without its modality shift the teacher.
         config: see `RPKDConfig`.
     """
@@ -88,17 +88,17 @@ class RPKD(Method):
     centres_Cd: Tensor
     answers_CK: Tensor
 
-    def __init__(self, *, n_classes: int, encoder: EncoderConfig, config: RPKDConfig) -> None:
+    def __init__(self, *, classes: Sequence[str], encoder: EncoderConfig, config: RPKDConfig) -> None:
         super().__init__()
         self.config = config
         self.student = Encoder(encoder)
         for stage in self.student.backbone.stages()[: config.frozen_stages]:
             stage.requires_grad_(False)
         self.teacher = Teacher(encoder)
-        self.classifier = CosineClassifier(self.student.dim, n_classes, temperature=config.tau_cls)
+        self.classifier = CosineClassifier(self.student.dim, len(classes), temperature=config.tau_cls)
         self.logits = logit_head(self.student) if config.inst else None
-        self.register_buffer("centres_Cd", torch.zeros(n_classes, self.student.dim))
-        self.register_buffer("answers_CK", torch.zeros(n_classes, len(self.teacher.bias_K)))
+        self.register_buffer("centres_Cd", torch.zeros(len(classes), self.student.dim))
+        self.register_buffer("answers_CK", torch.zeros(len(classes), len(self.teacher.bias_K)))
         self.average = copy.deepcopy(self.student).requires_grad_(False) if config.ema else None
 
     @property

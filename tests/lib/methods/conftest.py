@@ -21,7 +21,7 @@ class SmallRun:
         """Return a prepared RPKD on the tiny backbone."""
         torch.manual_seed(0)
         encoder = EncoderConfig(backbone="tiny-test", dim=dim, image_size=SIDE)
-        method = create_method("rpkd", n_classes=N_CLASSES, encoder=encoder, **{"frozen_stages": 1, **options})
+        method = create_method("rpkd", classes=list("abcde"), encoder=encoder, **{"frozen_stages": 1, **options})
         assert isinstance(method, RPKD)
         method.to(dtype).prepare([(pictures(10, 1), torch.arange(10) % N_CLASSES)])
         return method

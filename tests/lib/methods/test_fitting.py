@@ -20,7 +20,7 @@ def fit(small: Any, method: Any, optimizers: Any, steps: range) -> list[dict[str
 def test_methods_are_listed_and_an_unknown_one_is_refused() -> None:
     assert "rpkd" in list_methods()
     with pytest.raises(ConfigError, match=r"method\.name: unknown method 'sake'; known: .*rpkd"):
-        create_method("sake", n_classes=2, encoder=EncoderConfig(backbone="tiny-test", dim=4))
+        create_method("sake", classes=["cat", "cup"], encoder=EncoderConfig(backbone="tiny-test", dim=4))
 
 
 def test_a_step_lowers_the_loss_and_sets_the_rate_of_each_group(small: Any) -> None:
@@ -51,7 +51,7 @@ def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(small: Any, tmp_path: P
     log = fit(small, unbroken, optimizers, range(3, 6))
 
     torch.manual_seed(99)
-    resumed = create_method("rpkd", n_classes=5, encoder=unbroken.student.config, ema=ema, frozen_stages=1)
+    resumed = create_method("rpkd", classes=list("abcde"), encoder=unbroken.student.config, ema=ema, frozen_stages=1)
     fresh = resumed.optimizers(6)
     assert load_state(tmp_path, resumed, fresh) == 3
     assert fit(small, resumed, fresh, range(3, 6)) == log
