@@ -1,6 +1,12 @@
 """Image to unit vector: backbones, the encoder on top of one, and the package it is saved as."""
 
-from sketchray.encoders.backbones import Backbone, create_backbone, list_backbones, register_backbone
+from sketchray.encoders.backbones import (
+    Backbone,
+    create_backbone,
+    list_backbones,
+    register_backbone,
+    register_packaged_backbone,
+)
 from sketchray.encoders.efficientnet_lite import EfficientNetLite
 from sketchray.encoders.encoder import Encoder, EncoderConfig, factorise
 from sketchray.encoders.package import (
@@ -10,6 +16,7 @@ from sketchray.encoders.package import (
     read_package_config,
     save_pretrained,
 )
+from sketchray.encoders.tiny import TinyBackbone
 
 __all__ = [
     "Backbone",
@@ -17,6 +24,7 @@ __all__ = [
     "Encoder",
     "EncoderConfig",
     "PackageError",
+    "TinyBackbone",
     "create_backbone",
     "factorise",
     "from_pretrained",
@@ -24,5 +32,6 @@ __all__ = [
     "load_encoder",
     "read_package_config",
     "register_backbone",
+    "register_packaged_backbone",
     "save_pretrained",
 ]

@@ -1,12 +1,12 @@
 """Backbones by name: an image network that gives pooled features, and the classifier it was trained with.
 
-To add one, write a `Backbone` and register it: one line in `_BACKBONES`.
+To add one, write a `Backbone` in a file of its own and register it with one line there.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 
 
@@ -18,22 +18,34 @@ class Backbone(nn.Module, ABC):
 
     Attributes:
         dim: features an image.
-        mean: subtracted from each pixel (0 to 255) before the network.
+        mean: subtracted from each pixel (0 to 255) before the network; one number, or one a channel.
         std: divides it afterwards.
         licence: of the weights, for the card of what is built on them.
+        conditional: it looks at an image differently when told that it is a photo.
+        architecture: what builds the same network without its weights at hand, as JSON has it; None where the name says
+            it all.
     """
 
     dim: int
-    mean: float
-    std: float
+    mean: float | tuple[float, float, float]
+    std: float | tuple[float, float, float]
     licence: str
+    conditional: bool = False
+    architecture: dict[str, Any] | None = None
+
+    def normalise(self, images_B3HW: Tensor) -> Tensor:
+        """Return pixels (0 to 255, of a float dtype) as `forward` wants them."""
+        mean_C11, std_C11 = (images_B3HW.new_tensor(value).view(-1, 1, 1) for value in (self.mean, self.std))
+        return (images_B3HW - mean_C11) / std_C11
 
     @abstractmethod
-    def forward(self, x_B3HW: Tensor) -> Tensor:
+    def forward(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:
         """Return pooled features.
 
         Args:
-            x_B3HW: images, normalised with `mean` and `std`.
+            x_B3HW: images, as `normalise` returns them.
+            photo_B: True for a photo, False for a sketch; None gives the features of the network as it was pretrained.
+                Only a `conditional` backbone looks at it.
 
         Returns:
             f_BD: features of the images' dtype.
@@ -41,7 +53,11 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def classifier(self) -> tuple[Tensor, Tensor]:
-        """Return the pretrained classifier on these features: W_KD and b_K, fresh copies."""
+        """Return the pretrained classifier on these features: W_KD and b_K, fresh copies.
+
+        Raises:
+            ValueError: it has none, or was built without its weights.
+        """
 
     @abstractmethod
     def stages(self) -> list[nn.Module]:
@@ -52,12 +68,30 @@ class Backbone(nn.Module, ABC):
         return super().train(False)
 
 
-_BACKBONES: dict[str, Callable[[bool], Backbone]] = {}
+class Create(Protocol):
+    """Builds a backbone; what the arguments mean is said at `create_backbone`."""
+
+    def __call__(self, *, pretrained: bool, weights: str | None, architecture: dict[str, Any] | None) -> Backbone:
+        """Build it."""
 
 
-def register_backbone(name: str, create: Callable[[bool], Backbone]) -> None:
-    """Add a backbone under a name; ``create(pretrained)`` builds it."""
+_BACKBONES: dict[str, Create] = {}
+
+
+def register_backbone(name: str, create: Create) -> None:
+    """Add a backbone under a name."""
     _BACKBONES[name] = create
+
+
+def register_packaged_backbone(name: str, create: Callable[[bool], Backbone]) -> None:
+    """Add a backbone that brings its own weights; ``create(pretrained)`` builds it."""
+
+    def build(*, pretrained: bool, weights: str | None, architecture: dict[str, Any] | None) -> Backbone:
+        if weights is not None or architecture is not None:
+            raise ValueError(f"backbone {name} brings its own weights: leave `weights` and `architecture` out")
+        return create(pretrained)
+
+    register_backbone(name, build)
 
 
 def list_backbones() -> list[str]:
@@ -65,57 +99,22 @@ def list_backbones() -> list[str]:
     return sorted(_BACKBONES)
 
 
-def create_backbone(name: str, *, pretrained: bool = True) -> Backbone:
+def create_backbone(
+    name: str, *, pretrained: bool = True, weights: str | None = None, architecture: dict[str, Any] | None = None
+) -> Backbone:
     """Build a backbone.
 
     Args:
         name: one of `list_backbones()`.
         pretrained: load its published weights; False when a checkpoint follows.
+        weights: where they are, for a backbone that does not bring them: a local file or folder, or a hub's name.
+        architecture: sizes that differ from the published network's; with weights they must be those of the weights.
 
     Raises:
-        ValueError: no backbone of that name.
+        ValueError: no backbone of that name; weights missing, not asked for, or of another network.
     """
     if name not in _BACKBONES:
         raise ValueError(f"unknown backbone {name!r}; known: {', '.join(list_backbones())}")
-    backbone = _BACKBONES[name](pretrained)
+    backbone = _BACKBONES[name](pretrained=pretrained, weights=weights, architecture=architecture)
     backbone.eval()
     return backbone
-
-
-class TinyBackbone(Backbone):
-    """A convolutional network of some thousand fixed random weights and 32 features: for tests, on any machine."""
-
-    dim = 32
-    mean, std = 127.0, 128.0
-    licence = "none: the weights are random"
-    n_classes = 10
-
-    def __init__(self, pretrained: bool = True) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(3, 16, 5, stride=4, padding=2), nn.BatchNorm2d(16), nn.ReLU(),
-            nn.Conv2d(16, self.dim, 3, stride=2, padding=1), nn.ReLU(),
-        )  # fmt: skip
-        if pretrained:
-            generator = torch.Generator().manual_seed(0)
-            for parameter in self.parameters():
-                nn.init.normal_(parameter, std=0.2, generator=generator)
-
-    def forward(self, x_B3HW: Tensor) -> Tensor:
-        """Return the mean of the last layer over the image."""
-        x_BDhw: Tensor = self.layers(x_B3HW)
-        return x_BDhw.mean(dim=(2, 3))
-
-    def classifier(self) -> tuple[Tensor, Tensor]:
-        """Return a fixed random classifier of ten classes."""
-        generator = torch.Generator().manual_seed(1)
-        return torch.randn(self.n_classes, self.dim, generator=generator), torch.randn(
-            self.n_classes, generator=generator
-        )
-
-    def stages(self) -> list[nn.Module]:
-        """Return the layers."""
-        return list(self.layers)
-
-
-register_backbone("tiny-test", TinyBackbone)

@@ -7,7 +7,7 @@ import torch
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
-from sketchray.encoders.backbones import Backbone, register_backbone
+from sketchray.encoders.backbones import Backbone, register_packaged_backbone
 
 
 class EfficientNetLite(Backbone):
@@ -38,7 +38,7 @@ class EfficientNetLite(Backbone):
         weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
         return weights
 
-    def forward(self, x_B3HW: Tensor) -> Tensor:
+    def forward(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:  # noqa: ARG002 - not conditional
         """Return the average over the image of the last convolution's output."""
         # Depthwise convolutions on CPU are several times faster with channels last.
         x_BDhw: Tensor = self.network.extract_features(x_B3HW.contiguous(memory_format=torch.channels_last))
@@ -56,4 +56,4 @@ class EfficientNetLite(Backbone):
         return [stem, *net._blocks, top]
 
 
-register_backbone("efficientnet_lite0", partial(EfficientNetLite, version=0))
+register_packaged_backbone("efficientnet_lite0", partial(EfficientNetLite, version=0))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,14 +15,19 @@ from sketchray.encoders.backbones import create_backbone
 
 
 class EncoderConfig(Config):
-    """What an encoder is, weights aside; all of it is part of the fingerprint.
+    """What an encoder is. All but ``weights`` is part of the fingerprint, which knows the weights themselves.
 
     Attributes:
         backbone: one of `list_backbones()`.
         dim: width of the embedding, from the SVD of the backbone's classifier; None keeps the backbone's features.
         image_size: side of the square input, pixels.
         raster_version: of the canonical sketch raster it was made for.
-        modality_bias: learn a shift of the features for each modality.
+        modality_bias: learn a shift of the features for each modality. A conditional backbone, which is told the
+            modality itself, gets none.
+        weights: where the backbone's published weights are, unless it brings them: a local file or folder, or a hub's
+            name. Not looked at when an encoder is read from its package.
+        architecture: sizes of a backbone that are not the published ones. An encoder built from weights notes those of
+            its weights here, so that its package can be read without them.
     """
 
     backbone: str = "efficientnet_lite0"
@@ -29,6 +35,8 @@ class EncoderConfig(Config):
     image_size: int = Field(default=128, ge=16, le=1024)
     raster_version: int = RASTER_VERSION
     modality_bias: bool = True
+    weights: str | None = None
+    architecture: dict[str, Any] | None = None
 
 
 class Encoder(nn.Module):
@@ -39,21 +47,25 @@ class Encoder(nn.Module):
     start at zero, so that an untrained encoder is the backbone.
 
     Args:
-        config: what to build.
+        config: what to build; ``self.config`` is what was built.
         pretrained: start from the backbone's published weights; False when a checkpoint follows.
 
     Raises:
-        ValueError: unknown backbone, or ``dim`` above the rank of its classifier.
+        ValueError: unknown backbone or unusable weights; with ``dim``, no classifier or one of a lower rank.
     """
 
     def __init__(self, config: EncoderConfig, *, pretrained: bool = True) -> None:
         super().__init__()
-        self.config = config
-        self.backbone = create_backbone(config.backbone, pretrained=pretrained)
+        self.backbone = create_backbone(
+            config.backbone, pretrained=pretrained, weights=config.weights, architecture=config.architecture
+        )
+        modality_bias = config.modality_bias and not self.backbone.conditional
+        built = {"architecture": self.backbone.architecture, "modality_bias": modality_bias}
+        self.config = config.model_copy(update=built)
         features = self.backbone.dim
         self.dim = config.dim or features
         # Row 0 belongs to sketches, row 1 to photos.
-        self.modality_bias = nn.Parameter(torch.zeros(2, features)) if config.modality_bias else None
+        self.modality_bias = nn.Parameter(torch.zeros(2, features)) if modality_bias else None
         self.embed: nn.Module = nn.Identity()
         if config.dim is not None:
             self.embed = nn.Linear(features, config.dim, bias=False)
@@ -73,7 +85,7 @@ class Encoder(nn.Module):
             z_Bd: embeddings of the parameters' dtype.
         """
         dtype = next(self.parameters()).dtype
-        f_BD: Tensor = self.backbone((images_B3HW.to(dtype) - self.backbone.mean) / self.backbone.std)
+        f_BD: Tensor = self.backbone(self.backbone.normalise(images_B3HW.to(dtype)), photo_B)
         if self.modality_bias is not None:
             f_BD = f_BD + self.modality_bias[photo_B.long()]
         z_Bd: Tensor = self.embed(f_BD)
@@ -86,7 +98,10 @@ class Encoder(nn.Module):
     @property
     def fingerprint(self) -> str:
         """32 hex digits over weights and preprocessing: equal exactly when the encoders embed alike. Not cached."""
-        described = self.config.model_dump(mode="json") | {"mean": self.backbone.mean, "std": self.backbone.std}
+        described = self.config.model_dump(mode="json", exclude={"weights"})
+        if described["architecture"] is None:  # so that encoders from before this field keep their fingerprint
+            del described["architecture"]
+        described |= {"mean": self.backbone.mean, "std": self.backbone.std}
         hashed = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
         for name, tensor in sorted(self.state_dict().items()):
             hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

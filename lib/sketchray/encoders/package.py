@@ -110,20 +110,22 @@ def load_encoder(spec: str) -> Encoder:
     """Return an encoder in evaluation mode from a package, or a backbone as it is.
 
     Args:
-        spec: a package's URI or path, or ``frozen:<backbone>[@<image size>]`` (128 pixels if not said).
+        spec: a package's URI or path, or ``frozen:<backbone>[@<image size>][:<weights>]``: 128 pixels if not said, and
+            weights (a file, folder or hub's name) for a backbone that does not bring its own.
 
     Raises:
-        ValueError: unknown backbone or malformed spec; `PackageError` for a package that cannot be used.
+        ValueError: unknown backbone, unusable weights or malformed spec; `PackageError` for a package that cannot be
+            used.
     """
     if not spec.startswith("frozen:"):
         return from_pretrained(spec)
-    backbone, separator, size = spec.removeprefix("frozen:").partition("@")
+    name, _, weights = spec.removeprefix("frozen:").partition(":")
+    backbone, separator, size = name.partition("@")
     if separator and not size.isdecimal():
-        raise ValueError(f"{spec}: a frozen backbone is frozen:<backbone>[@<image size>]")
+        raise ValueError(f"{spec}: a frozen backbone is frozen:<backbone>[@<image size>][:<weights>]")
+    values = {"backbone": backbone, "dim": None, "modality_bias": False, "weights": weights or None}
     try:
-        config = EncoderConfig(
-            backbone=backbone, dim=None, modality_bias=False, **({"image_size": int(size)} if separator else {})
-        )
+        config = EncoderConfig.model_validate(values | ({"image_size": int(size)} if separator else {}))
     except ValidationError as error:
         raise ValueError(f"{spec}: the image size is out of range") from error
     return Encoder(config)

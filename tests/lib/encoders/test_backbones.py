@@ -1,5 +1,7 @@
 """Backbones: by name, frozen statistics, published weights that still classify."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -57,3 +59,21 @@ def test_tiny_backbone_is_the_same_every_time() -> None:
     assert all(torch.equal(one.state_dict()[key], value) for key, value in two.state_dict().items())
     other = create_backbone("tiny-test", pretrained=False)
     assert not torch.equal(next(other.parameters()), next(one.parameters()))
+
+
+@pytest.mark.parametrize("stated", [{"weights": "a/folder"}, {"architecture": {"layers": [1]}}])
+@pytest.mark.parametrize("name", ["tiny-test", "efficientnet_lite0"])
+def test_a_backbone_that_brings_its_weights_refuses_others(name: str, stated: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=rf"backbone {name} brings its own weights"):
+        create_backbone(name, **stated)
+
+
+@pytest.mark.parametrize(("mean", "std"), [(3.0, 2.0), ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))])
+def test_pixels_are_normalised_by_channel(mean: Any, std: Any) -> None:
+    backbone = create_backbone("tiny-test")
+    backbone.mean, backbone.std = mean, std
+    images_B3HW = torch.arange(24, dtype=torch.float64).view(2, 3, 2, 2)
+    normalised_B3HW = backbone.normalise(images_B3HW)
+    for channel in range(3):
+        m, s = (value[channel] if isinstance(value, tuple) else value for value in (mean, std))
+        torch.testing.assert_close(normalised_B3HW[:, channel], (images_B3HW[:, channel] - m) / s)

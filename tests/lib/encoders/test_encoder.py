@@ -1,5 +1,8 @@
 """The encoder: unit vectors, the SVD embedding, modality shifts, the fingerprint."""
 
+import hashlib
+import json
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -77,3 +80,13 @@ def test_fingerprint_follows_weights_and_preprocessing_and_nothing_else() -> Non
 def test_configuration_refuses_what_makes_no_sense(wrong: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         EncoderConfig.model_validate(wrong)
+
+
+def test_the_fingerprint_of_encoders_from_before_weights_and_architecture_stays_what_it_was() -> None:
+    encoder = tiny()
+    names = ("backbone", "dim", "image_size", "raster_version", "modality_bias")
+    described = {name: getattr(encoder.config, name) for name in names} | {"mean": 127.0, "std": 128.0}
+    hashed = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    for name, tensor in sorted(encoder.state_dict().items()):
+        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
+    assert encoder.fingerprint == hashed.hexdigest()[:32]
