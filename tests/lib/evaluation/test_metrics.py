@@ -7,9 +7,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
+from torchmetrics.functional import retrieval
 
 from sketchray.evaluation.metrics import average_precision, hit_rate, interpolated_average_precision, precision
 from sketchray.evaluation.ranked import RankedBlock, rank_block, unordered
@@ -92,6 +94,31 @@ def test_hits_denominator_is_scikit_learn_on_the_top_of_the_list(seed: int, item
     top = np.argsort(-scores)[:k]
     expected = average_precision_score(flags[top], scores[top]) if flags[top].any() else 0.0
     assert average_precision(one_query(scores, flags), k, denominator="hits")[0] == pytest.approx(expected)
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 10_000), items=st.integers(2, 80), k=st.integers(1, 90))
+def test_torchmetrics_agrees_where_it_defines_the_same(seed: int, items: int, k: int) -> None:
+    """Its average precision at k divides by the hits; it counts nothing as relevant whose score is not above zero."""
+    rng = np.random.default_rng(seed)
+    scores = 1 + rng.permutation(items).astype(np.float32)
+    flags = rng.random(items) < 0.3
+    flags[0] = True
+    ranked, theirs = one_query(scores, flags), (torch.from_numpy(scores), torch.from_numpy(flags))
+    expected = {
+        "map": retrieval.retrieval_average_precision(*theirs),
+        "map@k": retrieval.retrieval_average_precision(*theirs, top_k=k),
+        "p@k": retrieval.retrieval_precision(*theirs, top_k=k),
+        "hit@k": retrieval.retrieval_hit_rate(*theirs, top_k=k),
+    }
+    ours = {
+        "map": average_precision(ranked),
+        "map@k": average_precision(ranked, k, denominator="hits"),
+        "p@k": precision(ranked, k),
+        "hit@k": hit_rate(ranked, k),
+    }
+    for name, value in expected.items():
+        assert ours[name][0] == pytest.approx(value.item(), abs=1e-6), name
 
 
 @settings(deadline=None)
