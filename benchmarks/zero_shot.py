@@ -6,26 +6,11 @@ Finished runs are found again, so it may be stopped and started.
 """
 
 import argparse
-import json
-import subprocess
-import sys
-import time
-from typing import Any
+
+from running import job
 
 FROZEN = "frozen:efficientnet_lite0@128"
 METRICS = ("map@all[plain]", "map@200[min]", "p@4[k]", "p@100[k]", "hit@10")
-
-
-def job(verb: str, recipe: str, *overrides: str) -> dict[str, Any]:
-    """Run a verb of ``jobs/`` and return its result."""
-    command = [sys.executable, "-m", f"jobs.{verb}", "--recipe", recipe, *overrides]
-    started = time.monotonic()
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    print(
-        f"{' '.join(command[2:])}: {result['status']}, {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True
-    )
-    return result
 
 
 def main() -> None:

@@ -1,0 +1,116 @@
+"""All methods on tiny-51, beside their baseline and the frozen backbone: the tables of ``methods.md``.
+
+    SKETCHRAY_STORE=file:///tmp/bench SKETCHRAY_DATA=... python benchmarks/methods.py main
+    SKETCHRAY_STORE=file:///tmp/bench SKETCHRAY_DATA=... python benchmarks/methods.py ablations
+    SKETCHRAY_STORE=file:///tmp/bench SKETCHRAY_DATA=... python benchmarks/methods.py sweep
+
+Finished runs and evaluations are found again, so it may be stopped and started.
+"""
+
+import argparse
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from running import job
+
+FROZEN = "frozen:efficientnet_lite0@128"
+METHODS = ("finetune", "rpkd", "clusterretri", "sbka", "ama")
+METRICS = ("map@all[plain]", "p@100[k]")
+SWEEP_CHUNKS, SWEEP_CODEWORDS, SWEEP_FUSION = (1, 2, 4), (4, 8, 12, 16, 24, 32, 64, 128), (0.0, 0.2)
+ABLATIONS: dict[str, dict[str, tuple[str, ...]]] = {
+    "rpkd": {
+        "without inst": ("method.inst=0",),
+        "without rel and cross": ("method.rel=0", "method.cross=0"),
+        "without emb": ("method.emb=0",),
+    },
+    "clusterretri": {"without kd": ("method.kd=0",), "without align": ("method.align=0",)},
+    "sbka": {"phase one only": ("method.phase_one_steps=100000",), "without align": ("method.align=0",)},
+    "ama": {
+        "self-distillation alone": ("method.contrast=0", "method.guidance=0", "method.mutual=0"),
+        "without contrast": ("method.contrast=0",),
+        "without mutual": ("method.mutual=0",),
+    },
+}
+
+
+def train(method: str, seed: int, overrides: Sequence[str] = ()) -> str:
+    """Return the encoder of one run."""
+    return str(job("train", f"{method}-tiny51", f"seed={seed}", *overrides)["encoder"])
+
+
+def evaluate(encoders: Sequence[str], *overrides: str) -> list[dict[str, Any]]:
+    """Return the rows of one evaluation of all these encoders on the unseen classes."""
+    rows: list[dict[str, Any]] = job("evaluate", "finetune-tiny51", f"encoders=[{', '.join(encoders)}]", *overrides)[
+        "rows"
+    ]
+    return rows
+
+
+def main_table(seeds: int) -> None:
+    """Print each method under each ranking: the mean over seeds, and the lowest and highest."""
+    names = {train(method, seed): method for seed in range(seeds) for method in METHODS}
+    table: dict[tuple[str, str], list[dict[str, float]]] = defaultdict(list)
+    for row in evaluate([FROZEN, *names]):
+        table[names.get(row["name"], "frozen"), row["ranking"]].append(row["metrics"])
+    rankings = list(dict.fromkeys(ranking for _, ranking in table))
+    for metric in METRICS:
+        print(f"\n| {metric} | {' | '.join(rankings)} |\n|{'---|' * (len(rankings) + 1)}")
+        for method in ("frozen", *METHODS):
+            cells = [spread([values[metric] for values in table[method, ranking]]) for ranking in rankings]
+            print(f"| {method} | {' | '.join(cells)} |", flush=True)
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return the mean, and the lowest and highest where there are several."""
+    text = f"{statistics.fmean(values):.3f}"
+    return text if len(values) == 1 else f"{text} ({min(values):.3f} to {max(values):.3f})"
+
+
+def ablation_table() -> None:
+    """Print what each term is worth, one seed."""
+    encoders: dict[str, tuple[str, str]] = {}
+    for method, variants in ABLATIONS.items():
+        encoders[train(method, 0)] = (method, "whole")
+        for label, overrides in variants.items():
+            encoders[train(method, 0, overrides)] = (method, label)
+    print(f"\n| method | terms | {' | '.join(METRICS)} |\n|{'---|' * (len(METRICS) + 2)}")
+    for row in evaluate(list(encoders), "rankers=[{name: nearest}]"):
+        method, label = encoders[row["name"]]
+        values = " | ".join(f"{row['metrics'][name]:.3f}" for name in METRICS)
+        print(f"| {method} | {label} | {values} |")
+
+
+def sweep_table() -> None:
+    """Print ClusterRetri's codebook sweep, as the authors' log has it: chunks x codewords, without fusion and with."""
+    grid = [(m, k, f) for f in SWEEP_FUSION for m in SWEEP_CHUNKS for k in SWEEP_CODEWORDS]
+    rankers = [f"{{name: cluster, chunks: {m}, codewords: {k}, fusion: {f}}}" for m, k, f in grid]
+    rows = evaluate([train("clusterretri", 0)], f"rankers=[{{name: nearest}}, {', '.join(rankers)}]")
+    nearest, *found = ([row["metrics"][name] for name in METRICS] for row in rows)
+    values = dict(zip(grid, found, strict=True))
+    print(f"\nnearest: {nearest[0]:.3f} / {nearest[1]:.3f} ({' / '.join(METRICS)})")
+    for fusion in SWEEP_FUSION:
+        print(f"\n| fusion {fusion} | {' | '.join(f'K = {k}' for k in SWEEP_CODEWORDS)} |")
+        print("|---" * (len(SWEEP_CODEWORDS) + 1) + "|")
+        for chunks in SWEEP_CHUNKS:
+            cells = [
+                f"{values[chunks, k, fusion][0]:.3f} / {values[chunks, k, fusion][1]:.3f}" for k in SWEEP_CODEWORDS
+            ]
+            print(f"| M = {chunks} | {' | '.join(cells)} |")
+
+
+def main() -> int:
+    """Print the tables that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tables", nargs="+", choices=("main", "ablations", "sweep"))
+    parser.add_argument("--seeds", type=int, default=3)
+    args = parser.parse_args()
+    for table in args.tables:
+        {"main": lambda: main_table(args.seeds), "ablations": ablation_table, "sweep": sweep_table}[table]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

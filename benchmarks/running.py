@@ -1,0 +1,19 @@
+"""Run a verb of ``jobs/`` as a user would, and read the result from the last line that it prints."""
+
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+
+def job(verb: str, recipe: str, *overrides: str) -> dict[str, Any]:
+    """Run ``python -m jobs.<verb>`` and return its result, with ``seconds`` that it took, start of Ray included."""
+    command = [sys.executable, "-m", f"jobs.{verb}", "--recipe", recipe, *overrides]
+    started = time.monotonic()
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    result["seconds"] = time.monotonic() - started
+    said = " ".join(command[2:])
+    print(f"{said[:200]}: {result['status']}, {result['seconds']:.0f} s", file=sys.stderr, flush=True)
+    return result
