@@ -12,7 +12,8 @@ import numpy.typing as npt
 import ray
 
 from jobs._evaluate_config import EmbedResources
-from sketchray.evaluation import CosineScorer, Evaluation, MetricConfig, PerQuery, class_numbers, measure, summarise
+from sketchray.evaluation import Evaluation, MetricConfig, PerQuery, class_numbers, measure, summarise
+from sketchray.ranking import CosineScorer
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

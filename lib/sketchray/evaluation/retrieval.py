@@ -13,11 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sketchray.evaluation.ranked import Bools, Floats, Ints, rank_block
-from sketchray.evaluation.scoring import CosineScorer
 from sketchray.evaluation.suite import MetricConfig, metric_values, precision_curve, tied_queries
 from sketchray.evaluation.summary import Evaluation, summarise
-
-Scorer = Callable[[slice], Floats]
+from sketchray.ranking import CosineScorer, Scorer
 
 # Bytes that one score needs on its way through a block (score, sort key, tie groups), most where many scores tie.
 BYTES_PER_SCORE = 80

@@ -1,5 +1,25 @@
-"""How a query orders a gallery."""
+"""How a query orders a gallery: rankers by name, one codebook idea, exact search."""
 
+from sketchray.ranking.base import Ranker, Searcher
+from sketchray.ranking.codebook import Codebook, CodebookError
 from sketchray.ranking.nearest import Nearest
+from sketchray.ranking.plain import NearestConfig, NearestRanker
+from sketchray.ranking.registry import create_ranker, list_rankers, register_ranker
+from sketchray.ranking.scoring import CosineScorer, Scorer
+from sketchray.ranking.selection import Selection
 
-__all__ = ["Nearest"]
+__all__ = [
+    "Codebook",
+    "CodebookError",
+    "CosineScorer",
+    "Nearest",
+    "Ranker",
+    "Scorer",
+    "Searcher",
+    "Selection",
+    "create_ranker",
+    "list_rankers",
+    "register_ranker",
+]
+
+register_ranker("nearest", NearestRanker, NearestConfig)

@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sketchray.evaluation import CosineScorer
 from sketchray.evaluation.binary import fit_itq
+from sketchray.ranking import CosineScorer
 
 Floats = npt.NDArray[np.float64]
 

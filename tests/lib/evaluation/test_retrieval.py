@@ -7,7 +7,6 @@ import numpy.typing as npt
 import pytest
 
 from sketchray.evaluation import (
-    CosineScorer,
     Evaluation,
     MetricConfig,
     PerQuery,
@@ -18,6 +17,7 @@ from sketchray.evaluation import (
     measure,
     summarise,
 )
+from sketchray.ranking import CosineScorer
 
 Floats = npt.NDArray[np.float64]
 SMALL = MetricConfig(map_at=(3, 20), precision_at=(4, 50), hit_at=(1, 10))
@@ -100,21 +100,6 @@ def test_parts_measured_apart_join_to_the_identical_numbers() -> None:
     ]
     joined = summarise(PerQuery.join(parts), names, gallery_numbers, config=SMALL)
     assert joined == evaluate(queries, classes(23), gallery, classes(90), config=SMALL)
-
-
-def test_gallery_tiles_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    queries, gallery = features(5, 6), features(100, 7)
-    whole = CosineScorer(queries, gallery)(slice(0, 5))
-    monkeypatch.setattr("sketchray.evaluation.scoring.TILE", 7)
-    np.testing.assert_array_equal(CosineScorer(queries, gallery)(slice(0, 5)), whole)
-    unit = gallery / np.linalg.norm(gallery, axis=1, keepdims=True)
-    np.testing.assert_allclose(whole, queries / np.linalg.norm(queries, axis=1, keepdims=True) @ unit.T, atol=1e-6)
-
-
-def test_equal_pictures_tie_exactly() -> None:
-    gallery = np.repeat(features(40, 8, 64), 3, axis=0)[np.random.default_rng(0).permutation(120)].astype(np.float32)
-    scores = CosineScorer(features(7, 9, 64), gallery)(slice(0, 7))
-    assert all(len(np.unique(row)) == 40 for row in scores)
 
 
 def test_queries_without_positive_are_counted_and_left_out() -> None:
