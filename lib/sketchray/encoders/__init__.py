@@ -7,6 +7,7 @@ from sketchray.encoders.backbones import (
     register_backbone,
     register_packaged_backbone,
 )
+from sketchray.encoders.cse_resnet50 import cse_resnet50
 from sketchray.encoders.efficientnet_lite import EfficientNetLite
 from sketchray.encoders.encoder import Encoder, EncoderConfig, factorise
 from sketchray.encoders.package import (
@@ -26,6 +27,7 @@ __all__ = [
     "PackageError",
     "TinyBackbone",
     "create_backbone",
+    "cse_resnet50",
     "factorise",
     "from_pretrained",
     "list_backbones",

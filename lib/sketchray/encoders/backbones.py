@@ -44,8 +44,8 @@ class Backbone(nn.Module, ABC):
 
         Args:
             x_B3HW: images, as `normalise` returns them.
-            photo_B: True for a photo, False for a sketch; None gives the features of the network as it was pretrained.
-                Only a `conditional` backbone looks at it.
+            photo_B: True for a photo, False for a sketch. Only a `conditional` backbone looks at it; None tells it
+                nothing, which is the pretrained network's state and a sketch's.
 
         Returns:
             f_BD: features of the images' dtype.

@@ -1,0 +1,58 @@
+"""Small random weights in the published formats."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+STEM, WIDTHS, LAYERS, REDUCTION, CLASSES = 6, (4, 8), (2, 1), 4, 10
+
+
+def normalisation(name: str, channels: int, generator: torch.Generator) -> dict[str, Tensor]:
+    """Return the parameters and statistics of a batch normalisation."""
+    values = {key: torch.randn(channels, generator=generator) for key in ("weight", "bias", "running_mean")}
+    return {f"{name}.{key}": value for key, value in values.items()} | {
+        f"{name}.running_var": torch.rand(channels, generator=generator) + 0.5
+    }
+
+
+@pytest.fixture
+def se_resnet() -> dict[str, Tensor]:
+    """The parameters of a small SE-ResNet under their published names; as in 2018, without ``num_batches_tracked``."""
+    generator = torch.Generator().manual_seed(0)
+
+    def random(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator) * 0.3
+
+    tensors = {"layer0.conv1.weight": random(STEM, 3, 7, 7)} | normalisation("layer0.bn1", STEM, generator)
+    channels = STEM
+    for stage, (count, width) in enumerate(zip(LAYERS, WIDTHS, strict=True), start=1):
+        out = 4 * width
+        for block in range(count):
+            name = f"layer{stage}.{block}"
+            tensors |= {
+                f"{name}.conv1.weight": random(width, channels, 1, 1),
+                f"{name}.conv2.weight": random(width, width, 3, 3),
+                f"{name}.conv3.weight": random(out, width, 1, 1),
+                f"{name}.se_module.fc1.weight": random(out // REDUCTION, out, 1, 1),
+                f"{name}.se_module.fc1.bias": random(out // REDUCTION),
+                f"{name}.se_module.fc2.weight": random(out, out // REDUCTION, 1, 1),
+                f"{name}.se_module.fc2.bias": random(out),
+            }
+            for index, size in ((1, width), (2, width), (3, out)):
+                tensors |= normalisation(f"{name}.bn{index}", size, generator)
+            if block == 0:
+                tensors |= {f"{name}.downsample.0.weight": random(out, channels, 1, 1)}
+                tensors |= normalisation(f"{name}.downsample.1", out, generator)
+            channels = out
+    return tensors | {"last_linear.weight": random(CLASSES, channels), "last_linear.bias": random(CLASSES)}
+
+
+@pytest.fixture
+def cse_resnet50_weights(tmp_path: Path, se_resnet: dict[str, Tensor]) -> Path:
+    """Those parameters in a file."""
+    path = tmp_path / "se_resnet.safetensors"
+    save_file(se_resnet, path)
+    return path
