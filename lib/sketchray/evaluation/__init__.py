@@ -1,14 +1,14 @@
 """The audited evaluator: metrics with named variants, expectations over ties, chance level, bounded memory."""
 
-from sketchray.evaluation.report import Report, Row, Unreadable
+from sketchray.evaluation.report import Report, Unreadable
 from sketchray.evaluation.retrieval import PerQuery, class_numbers, evaluate, measure
-from sketchray.evaluation.scoring import CosineScorer
+from sketchray.evaluation.rows import Harmonic, Row
 from sketchray.evaluation.suite import MetricConfig, describe
 from sketchray.evaluation.summary import Evaluation, harmonic_means, summarise
 
 __all__ = [
-    "CosineScorer",
     "Evaluation",
+    "Harmonic",
     "MetricConfig",
     "PerQuery",
     "Report",

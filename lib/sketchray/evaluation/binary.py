@@ -35,6 +35,20 @@ class ITQ:
         return np.where(centred @ self.projection_DK >= 0, 1, -1).astype(np.int8)
 
 
+def binary_codes(
+    queries_QD: npt.ArrayLike, gallery_GD: npt.ArrayLike, *, bits: int
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
+    """Return the codes of queries and gallery by a projection fitted to the gallery, each set centred by its own mean.
+
+    No label and no query takes part in the fit; the gallery does, so what is ranked by such codes is transductive.
+
+    Raises:
+        ValueError: as `fit_itq`.
+    """
+    itq = fit_itq(gallery_GD, bits=bits)
+    return itq.encode(queries_QD), itq.encode(gallery_GD)
+
+
 def fit_itq(x_ND: npt.ArrayLike, *, bits: int = 64, iterations: int = 50, seed: int = 0) -> ITQ:
     """Find the rotation of the first principal directions that brings the rows closest to the corners of a cube.
 

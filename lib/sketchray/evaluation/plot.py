@@ -4,14 +4,23 @@ import math
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from sketchray.evaluation.report import Row, labels
+from sketchray.evaluation.rows import MARKS, Row
+from sketchray.evaluation.tables import labels
 
 WIDTH, HEIGHT, MARGIN = 720, 420, 50
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+LINE = 19  # of the legend, pixels
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31")
+DASHES = {"": "none", "*": "7 4", "*†": "1 4", "†": "1 4"}
+CHANCE = 'stroke="#888" stroke-dasharray="12 5"'
 
 
 def precision_plot(rows: Sequence[Row]) -> str:
-    """Draw mean precision among the first k items over k (logarithmic), a line a row, chance dashed; return the SVG."""
+    """Draw mean precision among the first k items over k (logarithmic); return the SVG.
+
+    Args:
+        rows: of one setting, a line each; dashed where the ranking is gallery-transductive, dotted where it is one of
+            an oracle sweep. The legend is below, with the marks of the tables.
+    """
     last = max(rank for row in rows for rank in row.curve.ranks)
 
     def place(rank: float, precision: float) -> str:
@@ -22,20 +31,39 @@ def precision_plot(rows: Sequence[Row]) -> str:
     for tenth in range(0, 11, 2):
         x, y = place(1, tenth / 10).split(",")
         parts.append(f'<path d="M{x},{y} H{WIDTH - MARGIN}" stroke="#ddd"/>')
-        parts.append(f'<text x="{MARGIN - 8}" y="{float(y) + 4}" text-anchor="end">{tenth / 10:.1f}</text>')
+        parts.append(_text(MARGIN - 8, float(y) + 4, f"{tenth / 10:.1f}", "end"))
     for rank in (10**power for power in range(int(math.log10(last)) + 1)):
         x, y = place(rank, 0).split(",")
-        parts.append(f'<text x="{x}" y="{float(y) + 18}" text-anchor="middle">{rank}</text>')
-    parts.append(f'<text x="{WIDTH / 2}" y="{HEIGHT - 8}" text-anchor="middle">rank k</text>')
-    parts.append(f'<text x="{MARGIN}" y="{MARGIN - 20}">precision of the first k</text>')
+        parts.append(_text(float(x), float(y) + 18, str(rank), "middle"))
+    parts.append(_text(WIDTH / 2, HEIGHT - 12, "rank k", "middle"))
+    parts.append(_text(MARGIN, MARGIN - 20, "precision of the first k"))
+    legend = []
     for number, (row, label) in enumerate(zip(rows, labels(rows), strict=True)):
-        colour = COLOURS[number % len(COLOURS)]
+        look = f'stroke="{COLOURS[number % len(COLOURS)]}" stroke-width="2" stroke-dasharray="{DASHES[row.marks]}"'
         points = " ".join(map(place, row.curve.ranks, row.curve.precision))
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        right, line = WIDTH - MARGIN, MARGIN + 18 * number
-        parts.append(f'<text x="{right}" y="{line}" text-anchor="end" fill="{colour}">{escape(label)}</text>')
+        parts.append(f'<polyline points="{points}" fill="none" {look}/>')
+        legend.append((label, look))
     # The precision that random order has at rank 1 it has at every rank.
     chance = rows[0].curve.chance
-    parts.append(f'<polyline points="{place(1, chance)} {place(last, chance)}" stroke="#666" stroke-dasharray="5 4"/>')
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif"'
+    parts.append(f'<polyline points="{place(1, chance)} {place(last, chance)}" {CHANCE}/>')
+    below = _legend([*legend, ("chance", CHANCE)])
+    height = HEIGHT + LINE * len(below) + MARGIN // 2
+    notes = [f"{mark} {meaning}" for mark, meaning in MARKS.items() if any(mark in row.marks for row in rows)]
+    parts += below
+    parts += [_text(MARGIN, height + LINE * line, note) for line, note in enumerate(notes)]
+    height += LINE * len(notes)
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" font-family="sans-serif"'
     return f'{head} font-size="13"><rect width="100%" height="100%" fill="white"/>{"".join(parts)}</svg>\n'
+
+
+def _legend(entries: Sequence[tuple[str, str]]) -> list[str]:
+    """One line of the legend a string: a piece of the line as it is drawn, and the label."""
+    lines = []
+    for number, (label, look) in enumerate(entries):
+        y = HEIGHT + 10 + LINE * number
+        lines.append(f'<path d="M{MARGIN},{y} h36" {look}/>' + _text(MARGIN + 46, y + 4, label))
+    return lines
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}">{escape(text)}</text>'

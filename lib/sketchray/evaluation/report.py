@@ -1,29 +1,15 @@
 """A report of several evaluations side by side: a table for the terminal, Markdown and, being a model, JSON."""
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from sketchray.config import Config
+from sketchray.evaluation.rows import MARKS, NEAREST, Entry, Harmonic, Row
 from sketchray.evaluation.suite import describe
-from sketchray.evaluation.summary import Evaluation
+from sketchray.evaluation.tables import Columns, aligned, markdown, metric_names
+from sketchray.ranking import Selection
 
-LABEL_WIDTH = 36
-TRANSDUCTIVE = "ranks with structure learnt from the unlabelled gallery itself (gallery-transductive)"
-
-
-class Row(Evaluation):
-    """One evaluation in a report.
-
-    Args:
-        name: what was evaluated, an encoder's URI or a file.
-        setting: the gallery it was evaluated against; rows of one setting share a table, and a chance level.
-        fingerprint: of the encoder, where known.
-        transductive: the ranking used the gallery's own, unlabelled structure, so it is no match for rows that did not.
-    """
-
-    name: str
-    setting: str
-    fingerprint: str | None = None
-    transductive: bool = False
+E = TypeVar("E", bound=Entry)
 
 
 class Unreadable(Config):
@@ -40,31 +26,40 @@ class Report(Config):
         title: of the Markdown page.
         protocol: what was compared under which rules, as name and value.
         rows: the evaluations.
+        harmonic: harmonic means of seen and unseen queries, in the generalised setting.
+        headline: the metrics to show first.
+        warnings: what to know before the numbers are compared with others.
         unreadable: samples that were left out of all rows.
     """
 
     title: str
     protocol: dict[str, str | int | float | None]
     rows: list[Row]
+    harmonic: tuple[Harmonic, ...] = ()
+    headline: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
 
     def settings(self) -> dict[str, list[Row]]:
         """Return the rows by setting, in order."""
-        settings: dict[str, list[Row]] = {}
-        for row in self.rows:
-            settings.setdefault(row.setting, []).append(row)
-        return settings
+        return _by_setting(self.rows)
+
+    def selections(self) -> dict[str, Selection]:
+        """Return each choice of a number of codewords, under a title."""
+        titles = {f"codewords of {row.name}, {row.ranking}, {row.setting}": row.selection for row in self.rows}
+        return {title: selection for title, selection in titles.items() if selection is not None}
 
     def text(self) -> str:
         """Return the query-averaged metrics as aligned columns for a terminal."""
         parts = []
         for setting, rows in self.settings().items():
-            lines = [["", *labels(rows), "chance"], *_lines(rows, macro=False)]
-            widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-            parts.append(f"{setting}: {_counts(rows[0])}")
-            parts += ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
-        if any(row.transductive for row in self.rows):
-            parts.append(f"* {TRANSDUCTIVE}")
+            parts += [f"{setting}: {_counts(rows[0])}", *aligned(rows, self.headline)]
+        for setting, means in _by_setting(self.harmonic).items():
+            parts += [f"{setting}:", *aligned(means, self.headline)]
+        for title, selection in self.selections().items():
+            parts += [f"{title}:", selection.table()]
+        parts += [f"{mark} {meaning}" for mark, meaning in MARKS.items() if any(mark in row.marks for row in self.rows)]
+        parts += [f"warning: {warning}" for warning in self.warnings]
         if self.unreadable:
             parts.append(f"{len(self.unreadable)} unreadable: " + "; ".join(u.uri for u in self.unreadable[:3]))
         return "\n".join(parts)
@@ -72,43 +67,36 @@ class Report(Config):
     def markdown(self) -> str:
         """Return the whole report: protocol, both averages of every metric, what each name means, what was left out."""
         parts = [f"# {self.title}", _bullets(f"{key}: {value}" for key, value in self.protocol.items())]
+        if self.warnings:
+            parts += ["## Warnings", _bullets(self.warnings)]
         for setting, rows in self.settings().items():
-            parts += [f"## {setting[:1].upper()}{setting[1:]}", f"{_counts(rows[0])}."]
-            for title, macro in (("Mean over queries", False), ("Mean over classes", True)):
-                parts.append(_table([title, *labels(rows), "chance"], _lines(rows, macro=macro)))
-        described = [(row.name, row.fingerprint, row.transductive) for row in self.rows]
-        parts.append("## What was evaluated")
-        parts.append(
-            _bullets(
-                f"`{name}`"
-                + (f", fingerprint `{fingerprint}`" if fingerprint else "")
-                # A row that learnt from the gallery must say so wherever it is shown.
-                + (f": {TRANSDUCTIVE}" if transductive else "")
-                for name, fingerprint, transductive in dict.fromkeys(described)
-            )
-        )
-        parts += ["## What the names mean", _bullets(f"`{name}`: {describe(name)}" for name in self.rows[0].metrics)]
+            parts += [_heading(setting), f"{_counts(rows[0])}.", *self._tables(rows)]
+        for setting, means in _by_setting(self.harmonic).items():
+            parts += [_heading(setting), *self._tables(means)]
+        parts += ["## What was evaluated", _bullets(dict.fromkeys(map(_described, self.rows)))]
+        for title, selection in self.selections().items():
+            parts += [_heading(title), f"Chosen without a label, on {selection.rows} pictures.", selection.table()]
+        names = metric_names(self.rows, self.headline)
+        parts += ["## What the names mean", _bullets(f"`{name}`: {describe(name)}" for name in names)]
         parts.append("Chance is the expected value of a ranking that knows nothing. Tied scores count in expectation.")
         if self.unreadable:
             parts += [f"## Left out: {len(self.unreadable)} unreadable", _bullets(map(_reason, self.unreadable))]
         return "\n\n".join(parts) + "\n"
 
-
-def labels(rows: Sequence[Row]) -> list[str]:
-    """Return a short column title a row, numbered where two would be the same; a star marks a transductive row."""
-    short = [row.name.rstrip("/").rpartition("/")[2][-LABEL_WIDTH:] + "*" * row.transductive for row in rows]
-    return [
-        f"{label} ({short[: column + 1].count(label)})" if short.count(label) > 1 else label
-        for column, label in enumerate(short)
-    ]
+    def _tables(self, rows: Columns) -> list[str]:
+        averages = (("Mean over queries", False), ("Mean over classes", True))
+        return [table for title, macro in averages for table in markdown(title, rows, self.headline, macro=macro)]
 
 
-def _lines(rows: Sequence[Row], *, macro: bool) -> list[list[str]]:
-    chance = rows[0].chance_macro if macro else rows[0].chance
-    return [
-        [name, *(f"{(row.metrics_macro if macro else row.metrics)[name]:.4f}" for row in rows), f"{chance[name]:.4f}"]
-        for name in chance
-    ]
+def _by_setting(rows: Sequence[E]) -> dict[str, list[E]]:
+    settings: dict[str, list[E]] = {}
+    for row in rows:
+        settings.setdefault(row.setting, []).append(row)
+    return settings
+
+
+def _heading(setting: str) -> str:
+    return f"## {setting[:1].upper()}{setting[1:]}"
 
 
 def _counts(row: Row) -> str:
@@ -121,9 +109,11 @@ def _counts(row: Row) -> str:
     return text
 
 
-def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    rows = [head, ["---", *["---:"] * (len(head) - 1)], *lines]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+def _described(row: Row) -> str:
+    """Say what a row is; one that learnt from the gallery, or whose best is found by labels, says so wherever it is."""
+    text = f"`{row.name}`" + (f", {row.ranking}" if row.ranking != NEAREST else "")
+    text += f", fingerprint `{row.fingerprint}`" if row.fingerprint else ""
+    return text + "".join(f": {MARKS[mark]}" for mark in row.marks)
 
 
 def _bullets(items: Iterable[str]) -> str:

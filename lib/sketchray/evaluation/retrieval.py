@@ -15,7 +15,7 @@ import numpy.typing as npt
 from sketchray.evaluation.ranked import Bools, Floats, Ints, rank_block
 from sketchray.evaluation.suite import MetricConfig, metric_values, precision_curve, tied_queries
 from sketchray.evaluation.summary import Evaluation, summarise
-from sketchray.ranking import CosineScorer, Scorer
+from sketchray.ranking import Codebook, Ranker, Scorer, create_ranker
 
 # Bytes that one score needs on its way through a block (score, sort key, tie groups), most where many scores tie.
 BYTES_PER_SCORE = 80
@@ -113,15 +113,19 @@ def evaluate(
     gallery_GD: npt.ArrayLike,
     gallery_classes: Sequence[str | None],
     *,
+    ranker: Ranker | None = None,
+    codebook: Codebook | None = None,
     config: MetricConfig | None = None,
     memory: int = 256 * 2**20,
     progress: Callable[[int], object] | None = None,
 ) -> Evaluation:
-    """Rank a gallery of embeddings by cosine for every query and measure the result.
+    """Rank a gallery of embeddings for every query, by cosine or by any ranker, and measure the result.
 
     Args:
         queries_QD, gallery_GD: embeddings, of any length but zero.
         query_classes, gallery_classes: class names; None in the gallery is a distractor.
+        ranker: from `sketchray.ranking.create_ranker`; None is plain cosine.
+        codebook: what the ranker was fitted to; without one it is fitted to this gallery.
         config, memory, progress: see ``measure``.
 
     Raises:
@@ -133,10 +137,12 @@ def evaluate(
         1.0
     """
     config = config or MetricConfig()
-    score = CosineScorer(queries_QD, gallery_GD)
     for name, rows, classes in (("query", queries_QD, query_classes), ("gallery", gallery_GD, gallery_classes)):
         if len(np.asanyarray(rows)) != len(classes):
             raise ValueError(f"{len(np.asanyarray(rows))} {name} embeddings but {len(classes)} class names")
     names, query_class_Q, gallery_class_G = class_numbers(query_classes, gallery_classes)
+    ranker = ranker or create_ranker("nearest")
+    codebook = ranker.fit(gallery_GD) if codebook is None else codebook
+    score = ranker.scorer(queries_QD, gallery_GD, codebook)
     measured = measure(score, query_class_Q, gallery_class_G, config=config, memory=memory, progress=progress)
     return summarise(measured, names, gallery_class_G, config=config)
