@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) $(TORCH_ARGS) torch==2.13.0
-	$(PIP) -c constraints.txt -e '.[demo,test]'
+	$(PIP) -c constraints.txt -e '.[demo,test,transformers]'
 	command -v npm >/dev/null || $(PIP) -c constraints.txt -e '.[npm]'
 	@touch $@
 

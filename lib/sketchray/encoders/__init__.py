@@ -7,7 +7,9 @@ from sketchray.encoders.backbones import (
     register_backbone,
     register_packaged_backbone,
 )
+from sketchray.encoders.convnextv2 import convnextv2_tiny
 from sketchray.encoders.cse_resnet50 import cse_resnet50
+from sketchray.encoders.dino_vit import dino_vitb16
 from sketchray.encoders.efficientnet_lite import EfficientNetLite
 from sketchray.encoders.encoder import Encoder, EncoderConfig, factorise
 from sketchray.encoders.package import (
@@ -26,8 +28,10 @@ __all__ = [
     "EncoderConfig",
     "PackageError",
     "TinyBackbone",
+    "convnextv2_tiny",
     "create_backbone",
     "cse_resnet50",
+    "dino_vitb16",
     "factorise",
     "from_pretrained",
     "list_backbones",

@@ -1,5 +1,6 @@
 """Small random weights in the published formats."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,49 @@ def cse_resnet50_weights(tmp_path: Path, se_resnet: dict[str, Tensor]) -> Path:
     path = tmp_path / "se_resnet.safetensors"
     save_file(se_resnet, path)
     return path
+
+
+def save_randomised(network: torch.nn.Module, folder: Path) -> Path:
+    """Save a network of transformers with random parameters, the normalisations' and biases too."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in network.parameters():
+        parameter.data += 0.3 * torch.randn(parameter.shape, generator=generator)
+    network.save_pretrained(folder)  # type: ignore[operator]
+    return folder
+
+
+@pytest.fixture
+def convnextv2_weights(tmp_path: Path) -> Path:
+    """A folder with a small ConvNeXt V2 and its classifier."""
+    from transformers import ConvNextV2Config, ConvNextV2ForImageClassification
+
+    config = ConvNextV2Config(hidden_sizes=[4, 8], depths=[1, 2], num_stages=2, num_labels=CLASSES, drop_path_rate=0.5)
+    return save_randomised(ConvNextV2ForImageClassification(config), tmp_path / "convnextv2")
+
+
+@pytest.fixture
+def dino_weights(tmp_path: Path) -> Path:
+    """A folder with a small ViT for images of 32 pixels, and a pooler, which DINO's has too and nobody trained."""
+    from transformers import ViTConfig, ViTModel
+
+    config = ViTConfig(
+        hidden_size=12, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24, image_size=32, patch_size=8,
+        hidden_dropout_prob=0.5,
+    )  # fmt: skip
+    return save_randomised(ViTModel(config), tmp_path / "dino")
+
+
+@pytest.fixture
+def published(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+    """Return where a backbone's small random weights are, by its name."""
+    fixtures = {
+        "cse_resnet50": "cse_resnet50_weights",
+        "convnextv2_tiny": "convnextv2_weights",
+        "dino_vitb16": "dino_weights",
+    }
+
+    def of(name: str) -> Path:
+        path: Path = request.getfixturevalue(fixtures[name])
+        return path
+
+    return of

@@ -7,15 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from sketchray.encoders import create_backbone
 from sketchray.encoders.weights import find_weights, read_tensors
-
-
-def test_weights_that_nobody_gave_are_asked_for() -> None:
-    with pytest.raises(
-        ValueError, match=r"backbone cse_resnet50 does not bring its weights: .*`weights`: a local file"
-    ):
-        create_backbone("cse_resnet50")
 
 
 @pytest.mark.parametrize("wrong", ["no/such/folder", "/no/such", "missing.pth", "../up/there", "https://a.b/c.pth"])
