@@ -161,7 +161,8 @@ class Road:
     def frozen(self, encoder: str) -> str:
         """Return the spec of the bare backbone that an encoder package started from."""
         config = json.loads(self.store.read(f"{encoder.removeprefix(self.store.uri)[1:]}/config.json"))["encoder"]
-        return f"frozen:{config['backbone']}@{config['image_size']}"
+        weights = f":{config['weights']}" if config.get("weights") else ""
+        return f"frozen:{config['backbone']}@{config['image_size']}{weights}"
 
     def attribution(self, source: str) -> str | None:
         """Return the URI of the text about the pictures' origin, if the data bring one."""

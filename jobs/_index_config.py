@@ -34,7 +34,7 @@ class IndexConfig(Config):
     Attributes:
         gallery: its name.
         source: URI of the bucket prefix or folder with the pictures.
-        encoder: an encoder package's URI, or ``frozen:<backbone>[@<image size>]``.
+        encoder: an encoder package's URI, or ``frozen:<backbone>[@<image size>][:<weights>]``.
         exclude: prefixes of the source that are not the gallery's; ``sketches/`` holds drawings in the folder layout.
         shards: how many.
         part_size: pictures in a part; a killed build goes on after its last finished part.

@@ -56,4 +56,5 @@ class EfficientNetLite(Backbone):
         return [stem, *net._blocks, top]
 
 
-register_packaged_backbone("efficientnet_lite0", partial(EfficientNetLite, version=0))
+for _version in (0, 1, 2):  # weights of 0 come with the project; those of the others are packages to install
+    register_packaged_backbone(f"efficientnet_lite{_version}", partial(EfficientNetLite, version=_version))

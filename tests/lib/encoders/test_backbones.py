@@ -52,6 +52,7 @@ def test_a_version_without_its_weights_package_says_what_to_install() -> None:
     with pytest.raises(ValueError, match=r"needs the package efficientnet_lite4_pytorch_model"):
         EfficientNetLite(version=4)
     assert EfficientNetLite(False, version=4).dim == 1280
+    assert {f"efficientnet_lite{version}" for version in (0, 1, 2)} <= set(list_backbones())
 
 
 def test_tiny_backbone_is_the_same_every_time() -> None:
