@@ -94,3 +94,8 @@ def test_frozen_backbones_load_by_name() -> None:
     for spec in ("frozen:tiny-test@", "frozen:tiny-test@big", "frozen:tiny-test@9", "frozen:nothing"):
         with pytest.raises(ValueError, match=r"frozen|unknown backbone"):
             load_encoder(spec)
+
+
+def test_a_package_from_before_weights_and_architecture_reads_as_ever(package: Path, encoder: Encoder) -> None:
+    change(package, lambda c: [c["encoder"].pop(name) for name in ("weights", "architecture")])  # type: ignore[attr-defined]
+    assert from_pretrained(str(package)).fingerprint == encoder.fingerprint
