@@ -11,16 +11,26 @@ from sketchray.data.samples import data_fingerprint
 
 
 class Cast(NamedTuple):
-    """The samples of an evaluation by their part in it; each table is sorted by id."""
+    """The samples of an evaluation by their part in it; each table is sorted by id.
+
+    Attributes:
+        queries, gallery: sketches that ask and labelled photos that are asked for.
+        distractors: all other pictures.
+        seen_queries, seen_gallery: sketches and photos of the seen classes, for the generalised setting; empty else.
+    """
 
     queries: pa.Table
     gallery: pa.Table
     distractors: pa.Table
+    seen_queries: pa.Table
+    seen_gallery: pa.Table
 
     @property
     def all(self) -> pa.Table:
-        """All of them in one table."""
-        return pa.concat_tables(self)
+        """All of them in one table, each once."""
+        table = pa.concat_tables(self)
+        first = dict(zip(reversed(table["id"].to_pylist()), range(table.num_rows - 1, -1, -1), strict=True))
+        return table.take(sorted(first.values()))
 
     @property
     def fingerprint(self) -> str:
@@ -35,19 +45,26 @@ def choose_samples(samples: pa.Table, config: EvaluateConfig) -> Cast:
         ConfigError: there are no queries, or no pictures to find.
     """
     samples = samples.sort_by("id")
-    sketch, photo = pc.equal(samples["modality"], "sketch"), pc.equal(samples["modality"], "photo")
-    wanted = pc.equal(samples["split"], config.gallery_split)
-    queries = samples.filter(pc.and_(sketch, pc.equal(samples["split"], config.query_split)))
-    gallery = samples.filter(pc.and_(photo, wanted))
-    for what, table, split in (("sketches", queries, config.query_split), ("photos", gallery, config.gallery_split)):
+    photo = pc.equal(samples["modality"], "photo")
+
+    def part(modality: str, split: str) -> pa.Table:
+        table = samples.filter(pc.and_(pc.equal(samples["modality"], modality), pc.equal(samples["split"], split)))
         if not table.num_rows:
-            raise ConfigError(f"the dataset has no {what} in its {split!r} split")
-    others = samples.filter(pc.and_(photo, pc.invert(wanted))) if config.distractors else samples.slice(0, 0)
+            raise ConfigError(
+                f"the dataset has no {'sketches' if modality == 'sketch' else 'photos'} in its {split!r} split"
+            )
+        return table
+
+    queries, gallery = part("sketch", config.query_split), part("photo", config.gallery_split)
+    others = samples.filter(pc.and_(photo, pc.not_equal(samples["split"], config.gallery_split)))
+    seen = [part(modality, "seen") if config.generalised else samples.slice(0, 0) for modality in ("sketch", "photo")]
     # An id is a digest: the first ones are a random choice, and the same one each time.
     return Cast(
         queries=_first_of_each_class(queries, config.max_queries_per_class),
         gallery=gallery,
-        distractors=others.slice(0, config.max_distractors),
+        distractors=others.slice(0, config.max_distractors if config.distractors else 0),
+        seen_queries=_first_of_each_class(seen[0], config.max_queries_per_class),
+        seen_gallery=seen[1],
     )
 
 
@@ -59,4 +76,4 @@ def _first_of_each_class(table: pa.Table, count: int | None) -> pa.Table:
     for name in table["class_name"].to_pylist():
         seen[name] = seen.get(name, 0) + 1
         keep.append(seen[name] <= count)
-    return table.filter(pa.array(keep))
+    return table.filter(pa.array(keep, pa.bool_()))

@@ -1,9 +1,10 @@
-"""Evaluate encoders on one dataset's sketches and photos, all on the identical samples, with and without distractors.
+"""Evaluate encoders on one dataset's sketches and photos, all on the identical samples, in every setting and ranking.
 
     python -m jobs.evaluate --recipe rpkd-starter 'encoders=[frozen:efficientnet_lite0@128, s3://bucket/encoders/1f0c]'
 
 The report lies in the store as ``evaluations/<digest>.json`` and ``.md``; the same evaluation is found again.
-Unreadable samples are left out for all encoders, counted and named.
+Rows that learnt from the gallery, and sweeps that only labels can judge, are marked. Unreadable samples are left out
+for all encoders, counted and named.
 """
 
 import sys
@@ -15,8 +16,10 @@ from pydantic import ValidationError
 from jobs._cli import run_verb
 from jobs._cluster import connect
 from jobs._evaluate_config import EvaluateConfig
-from jobs._evaluate_run import embed_all, evaluate_all
+from jobs._evaluate_embed import embed_all
+from jobs._evaluate_run import evaluate_all
 from jobs._evaluate_samples import choose_samples
+from sketchray.config import ConfigError
 from sketchray.data.reading import read_samples
 from sketchray.encoders import load_encoder
 from sketchray.evaluation import Report
@@ -26,11 +29,14 @@ from sketchray.storage import NotFound, Store, default_store, open_store
 def run(config: EvaluateConfig) -> dict[str, Any]:
     """Evaluate, or find the finished evaluation; print its table and return it."""
     store = default_store()
+    config.rankings()  # a mistake in one is said before anything is read
     cast = choose_samples(read_samples(config.data), config)
     encoders, fingerprints, sizes = list[str](), dict[str, str](), dict[str, int]()
     for spec in dict.fromkeys(config.encoders):
         uri = spec if spec.startswith("frozen:") else open_store(spec).uri
         encoder = load_encoder(spec)
+        if config.binary is not None and config.binary > encoder.dim:
+            raise ConfigError(f"binary: {config.binary} bits from the {encoder.dim} dimensions of {spec}")
         encoders.append(uri)
         fingerprints[uri], sizes[uri] = encoder.fingerprint, encoder.config.image_size
     name = config.evaluation_id(samples=cast.fingerprint, encoders=fingerprints)

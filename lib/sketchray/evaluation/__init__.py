@@ -1,5 +1,6 @@
 """The audited evaluator: metrics with named variants, expectations over ties, chance level, bounded memory."""
 
+from sketchray.evaluation.rankers import RankerConfig, Ranking
 from sketchray.evaluation.report import Report, Unreadable
 from sketchray.evaluation.retrieval import PerQuery, class_numbers, evaluate, measure
 from sketchray.evaluation.rows import Harmonic, Row
@@ -11,6 +12,8 @@ __all__ = [
     "Harmonic",
     "MetricConfig",
     "PerQuery",
+    "RankerConfig",
+    "Ranking",
     "Report",
     "Row",
     "Unreadable",
