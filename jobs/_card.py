@@ -3,9 +3,8 @@
 import json
 from typing import Any
 
-import pyarrow as pa
-
 from jobs._train_config import TrainConfig
+from jobs._train_data import Tables
 
 CARD = """# Sketch encoder {run_id}
 
@@ -38,9 +37,7 @@ include some that are called unseen here, as in all published work with such bac
 """
 
 
-def encoder_card(
-    config: TrainConfig, *, run_id: str, classes: list[str], tables: dict[str, pa.Table]
-) -> tuple[dict[str, Any], str]:
+def encoder_card(config: TrainConfig, *, run_id: str, classes: list[str], tables: Tables) -> tuple[dict[str, Any], str]:
     """Return (metadata for ``config.json``, text of the card) of the encoder that this run ships.
 
     Args:

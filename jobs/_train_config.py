@@ -47,8 +47,10 @@ class TrainConfig(Config):
         sketch_batch: sketches in a global step.
         photo_batch: photos in a global step.
         prepare_per_class: photos of each class that the method sees before step 0 (RPKD's class centres).
+        validate_per_class: at every checkpoint so many sketches and photos of each held-out class (``data.held_out``)
+            are embedded and measured; 0 for none.
         seed: of initialisation, order and augmentation.
-        data: where the samples are; only their ``seen`` rows are used.
+        data: where the samples are; only their ``seen`` rows are trained on, only ``val`` rows are measured.
         resources: what the run takes of the cluster.
     """
 
@@ -63,11 +65,14 @@ class TrainConfig(Config):
     sketch_batch: int = 24
     photo_batch: int = 24
     prepare_per_class: int = 20
+    validate_per_class: int = Field(default=0, ge=0)
     seed: int = 0
 
     def run_id(self, fingerprint: str) -> str:
         """Name the run: the same arguments on the same data give the same name, on any number of workers."""
-        return digest(self.model_dump(mode="json", exclude={"data", "resources"}) | {"data": fingerprint})
+        # A run that does not validate has the name it had before there was validation.
+        apart = {"data", "resources"} | (set() if self.validate_per_class else {"validate_per_class"})
+        return digest(self.model_dump(mode="json", exclude=apart) | {"data": fingerprint})
 
     def create(self, classes: list[str]) -> Method:
         """Build the method for these seen classes, the same on every worker.
@@ -77,7 +82,7 @@ class TrainConfig(Config):
         """
         torch.manual_seed(self.seed)
         options = dict(self.method)
-        return create_method(options.pop("name"), classes=classes, encoder=self.encoder, **options)
+        return create_method(options.pop("name", ""), classes=classes, encoder=self.encoder, **options)
 
     def stream(self, modality: Modality, *, augmented: bool = True) -> StreamConfig:
         """Describe one modality's stream."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import ray.train
 import ray.train.torch
 import torch
@@ -17,6 +16,8 @@ from torch.nn.parallel import DistributedDataParallel
 from jobs import _streams as streams
 from jobs._cluster import quiet
 from jobs._train_config import TrainConfig
+from jobs._train_data import first_of_each_class
+from jobs._validation import Validator
 from sketchray.data.samples import Modality
 from sketchray.encoders import save_pretrained
 from sketchray.methods import Batch, Method
@@ -26,13 +27,17 @@ from sketchray.methods.fitting import load_state, save_state, train_step
 class Worker:
     """One rank of the run. Construct it inside a Ray Train worker."""
 
-    def __init__(self, fit: TrainConfig, *, classes: list[str], sketches: Any, photos: Any) -> None:
+    def __init__(
+        self, fit: TrainConfig, *, classes: list[str], sketches: Any, photos: Any, held_out: dict[Modality, Any]
+    ) -> None:
         quiet()
         torch.set_num_threads(fit.resources.threads)
         context = ray.train.get_context()
         self.rank, self.world_size = context.get_world_rank(), context.get_world_size()
         self.fit = fit
         self.sketches, self.photos = ray.get(sketches), ray.get(photos)
+        tables = {modality: ray.get(table) for modality, table in held_out.items()}
+        self.validator = Validator(fit, tables, rank=self.rank, world_size=self.world_size) if tables else None
         self.device = ray.train.torch.get_device()
         self.method = fit.create(classes).to(self.device)
         self.optimizers = self.method.optimizers(fit.steps)
@@ -71,7 +76,7 @@ class Worker:
         """Train from the restored step to the last; report and checkpoint every ``checkpoint_every`` steps.
 
         Args:
-            board: the progress board's actor handle.
+            board: the progress board's actor handle, or None.
         """
         wrapped = ray.train.torch.prepare_model(
             self.method, move_to_device=False, parallel_strategy_kwargs={"forward_sync_buffers": False}
@@ -87,7 +92,7 @@ class Worker:
                 wrapped, self._tensors(sketches, photos), self.optimizers, step=self.step, total=self.fit.steps
             )
             self.step += 1
-            if self.rank == 0:
+            if self.rank == 0 and board is not None:
                 board.post.remote(self.step, f"loss {terms['loss']:.3f}")
             if self.step % self.fit.checkpoint_every == 0 or self.step == self.fit.steps:
                 self._report(terms, unreadable=unreadable, data_wait_s=waited)
@@ -113,6 +118,8 @@ class Worker:
         if dist.is_initialized():
             dist.all_reduce(counts)
         metrics = terms | {"unreadable": int(counts[0]), "data_wait_s": round(float(counts[1]) / self.world_size, 3)}
+        if self.validator is not None:
+            metrics |= self.validator.measure(self.method.encoder, self.device)
         with tempfile.TemporaryDirectory() as folder:
             checkpoint = None
             if self.rank == 0:
@@ -126,14 +133,3 @@ class Worker:
         """Save the trained encoder as a package; only rank 0 writes."""
         if self.rank == 0:
             save_pretrained(self.method.encoder, uri, metadata=metadata, card=card)
-
-
-def first_of_each_class(samples: pa.Table, count: int) -> pa.Table:
-    """Return at most ``count`` rows of each label, those first in the table's order."""
-    seen: dict[int, int] = {}
-    keep = []
-    for row, label in enumerate(samples["label"].to_pylist()):
-        seen[label] = seen.get(label, 0) + 1
-        if seen[label] <= count:
-            keep.append(row)
-    return samples.take(keep)

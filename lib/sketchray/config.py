@@ -2,7 +2,8 @@
 
 A recipe is a YAML file whose top-level keys are the verbs (``train``, ``evaluate``, ``index``) and, beside them,
 sections that several verbs share (``data``). A verb's configuration is its own section, laid over every shared section
-it has a field for.
+it has a field for; where it holds another verb's configuration (``tune`` that of ``train``), the recipe's for that verb
+comes with it.
 """
 
 import difflib
@@ -43,6 +44,7 @@ def load_config(
     recipe: Path | None = None,
     overrides: Sequence[str] = (),
     shared: Sequence[str] = ("data",),
+    nested: Sequence[str] = ("train",),
 ) -> C:
     """Build a verb's configuration from a recipe file and ``key.sub=value`` overrides.
 
@@ -52,6 +54,7 @@ def load_config(
         recipe: a recipe file, or None for the class's own defaults.
         overrides: dotted assignments; values are read as YAML (``3``, ``true``, ``[a, b]``, ``{k: v}``).
         shared: sections that any verb with a field of that name takes over.
+        nested: verbs whose whole configuration any verb with a field of that name takes over.
 
     Raises:
         ConfigError: unknown key (with the nearest known one), malformed override, or a value of the wrong type.
@@ -59,8 +62,9 @@ def load_config(
     values: dict[str, Any] = {}
     if recipe is not None:
         document = _read_yaml(recipe)
-        values = {name: document[name] for name in shared if name in document and name in cls.model_fields}
-        values = _merged(values, document.get(verb) or {})
+        inner = {name: cls.model_fields[name].annotation for name in nested if name in cls.model_fields}
+        values = {name: _section(document, name, inner_cls, shared) for name, inner_cls in inner.items()}
+        values = _merged(values, _section(document, verb, cls, shared))
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator or not key:
@@ -70,6 +74,18 @@ def load_config(
         except yaml.YAMLError as error:
             raise ConfigError(f"{key}: {text!r} is not readable as a YAML value ({error})") from error
     return build_config(cls, values)
+
+
+def override(config: C, values: Mapping[str, Any]) -> C:
+    """Return a configuration with some values replaced, by dotted key.
+
+    Raises:
+        ConfigError: unknown key (with the nearest known one), or a value of the wrong type.
+    """
+    changed = config.model_dump()
+    for key, value in values.items():
+        _assign(changed, key.split("."), value)
+    return build_config(type(config), changed)
 
 
 def build_config(cls: type[C], values: Mapping[str, Any], *, where: str = "") -> C:
@@ -99,6 +115,11 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: a recipe is a mapping of verbs to their configuration")
     return document
+
+
+def _section(document: Mapping[str, Any], verb: str, cls: Any, shared: Sequence[str]) -> dict[str, Any]:
+    values = {name: document[name] for name in shared if name in document and name in cls.model_fields}
+    return _merged(values, document.get(verb) or {})
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 import pytest
 
 from jobs import _streams as streams
-from jobs.train import labelled
+from jobs._train_data import labelled
 from sketchray.data.reading import DataConfig, read_samples
+from sketchray.data.samples import Modality
 from sketchray.data.transforms import AugmentConfig
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("local_ray")]
@@ -19,19 +20,19 @@ CLASSES = ["circle", "cross", "square", "triangle"]
 RESOURCES = streams.DecodeResources(cpus=0.5, tasks=2)
 
 
-def seen_rows(root: Path, modality: str) -> pa.Table:
+def seen_rows(root: Path, modality: Modality) -> pa.Table:
     samples = read_samples(DataConfig(root=str(root)))
     return labelled(samples.filter(pc.equal(samples["split"], "seen")), modality, CLASSES)
 
 
-def config(modality: str, **change: object) -> streams.StreamConfig:
+def config(modality: Modality, **change: object) -> streams.StreamConfig:
     values = {"modality": modality, "batch_size": 6, "image_size": 32, "augment": AugmentConfig(), "seed": 3}
     return streams.StreamConfig.model_validate(values | change)
 
 
 @pytest.mark.parametrize("modality", ["sketch", "photo"])
 def test_two_ranks_see_together_what_one_sees_and_a_resumed_run_what_an_uninterrupted_one_does(
-    mini_root: Path, modality: str
+    mini_root: Path, modality: Modality
 ) -> None:
     samples = seen_rows(mini_root, modality)
 

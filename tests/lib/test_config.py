@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sketchray.config import Config, ConfigError, digest, load_config
+from sketchray.config import Config, ConfigError, digest, load_config, override
 
 
 class Inner(Config):
@@ -16,6 +16,11 @@ class Outer(Config):
     data: Inner = Inner()
     loss: Inner = Inner()
     steps: int = 3
+
+
+class Search(Config):
+    train: Outer = Outer()
+    trials: int = 1
 
 
 @pytest.fixture
@@ -34,6 +39,24 @@ def test_a_verb_may_say_more_of_a_shared_section(recipe: Path) -> None:
     recipe.write_text("data: {tau: 0.5, names: [a]}\ntrain: {data: {names: [b]}}\n")
     config = load_config(Outer, verb="train", recipe=recipe)
     assert (config.data.tau, config.data.names) == (0.5, ("b",))
+
+
+def test_a_verb_that_holds_another_verbs_configuration_gets_the_recipes(recipe: Path) -> None:
+    recipe.write_text(recipe.read_text() + "tune: {trials: 4, train: {loss: {tau: 3.0}}}\n")
+    config = load_config(Search, verb="tune", recipe=recipe, overrides=["train.data.names=[b]"])
+    assert config.trials == 4
+    inner = load_config(Outer, verb="train", recipe=recipe, overrides=["loss.tau=3.0", "data.names=[b]"])
+    assert config.train == inner
+    with pytest.raises(ConfigError, match=r"unknown key train\.loss\.tua; did you mean train\.loss\.tau"):
+        load_config(Search, verb="tune", recipe=recipe, overrides=["train.loss.tua=1"])
+
+
+def test_values_are_replaced_by_dotted_key() -> None:
+    config = Outer(loss=Inner(names=("a",)))
+    assert override(config, {"loss.tau": 2, "steps": 5}) == Outer(loss=Inner(tau=2, names=("a",)), steps=5)
+    assert config == Outer(loss=Inner(names=("a",)))
+    with pytest.raises(ConfigError, match=r"did you mean loss\.tau"):
+        override(config, {"loss.tua": 2})
 
 
 def test_overrides_keep_their_neighbours_and_their_yaml_types(recipe: Path) -> None:

@@ -42,7 +42,16 @@ def create_method(name: str, *, classes: Sequence[str], encoder: EncoderConfig, 
     Raises:
         ConfigError: unknown method, or an option it does not have or cannot use.
     """
+    config = method_config(name, **options)
+    return _METHODS[name][0](classes=classes, encoder=encoder, config=config)
+
+
+def method_config(name: str, **options: Any) -> Config:
+    """Return a method's configuration without building the method: what checks a recipe's ``method`` quickly.
+
+    Raises:
+        ConfigError: as `create_method`.
+    """
     if name not in _METHODS:
         raise ConfigError(f"method.name: unknown method {name!r}; known: {', '.join(list_methods())}")
-    method, config = _METHODS[name]
-    return method(classes=classes, encoder=encoder, config=build_config(config, options, where="method."))
+    return build_config(_METHODS[name][1], options, where="method.")

@@ -1,0 +1,85 @@
+"""One Ray Train run: its workers, their resources, where its checkpoints lie, and how it recovers."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ray
+import ray.train
+from ray.train.torch import TorchConfig, TorchTrainer
+
+from jobs._train_config import TrainConfig
+from jobs._train_data import TrainData
+from jobs._train_worker import Worker
+from sketchray.storage import Store
+
+# Ray Train retries what fails in a worker, but not a process group that could not be set up.
+SETUP_ATTEMPTS = 3
+
+
+def fit(
+    config: TrainConfig,
+    data: TrainData,
+    *,
+    store: Store,
+    name: str,
+    board: Any = None,
+    ship: Callable[[Worker], None] | None = None,
+    callbacks: Sequence[Any] = (),
+) -> ray.train.Result:
+    """Train, or go on from the last checkpoint of the run of this name.
+
+    Args:
+        config: the run.
+        data: what it reads.
+        store: where its checkpoints lie, under ``runs/<name>``.
+        name: the run's; it is what finds the checkpoints again.
+        board: the progress board's actor handle, None to show no progress.
+        ship: called on every worker after the last step.
+        callbacks: Ray Train's own.
+
+    Raises:
+        ray.train.TrainingFailedError: it failed more often than the configuration allows.
+    """
+    seen = {modality: ray.put(table) for modality, table in data.seen.items()}
+    held_out = {modality: ray.put(table) for modality, table in data.held_out.items()}
+
+    def train_loop() -> None:
+        worker = Worker(config, classes=data.classes, sketches=seen["sketch"], photos=seen["photo"], held_out=held_out)
+        worker.run(board)
+        if ship is not None:
+            ship(worker)
+
+    for attempt in range(1, SETUP_ATTEMPTS + 1):
+        try:
+            return trainer(config, train_loop, store=store, name=name, callbacks=callbacks).fit()
+        except ray.train.ControllerError as error:
+            if attempt == SETUP_ATTEMPTS:
+                raise
+            print(f"{name}: attempt {attempt} of {SETUP_ATTEMPTS} failed: {error}", file=sys.stderr, flush=True)
+    raise AssertionError("unreachable")
+
+
+def trainer(
+    config: TrainConfig, train_loop: Callable[[], None], *, store: Store, name: str, callbacks: Sequence[Any] = ()
+) -> TorchTrainer:
+    """Set up Ray Train: workers and their resources, the store as storage, recovery from the last checkpoint."""
+    resources = config.resources
+    filesystem, base = store.arrow()
+    return TorchTrainer(
+        train_loop,
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=resources.workers,
+            use_gpu=resources.gpu,
+            resources_per_worker={"CPU": resources.cpus} | ({"GPU": 1} if resources.gpu else {}),
+        ),
+        torch_config=TorchConfig(backend="nccl" if resources.gpu else "gloo", timeout_s=120),
+        run_config=ray.train.RunConfig(
+            name=name,
+            storage_path=f"{base}/runs",
+            storage_filesystem=filesystem,
+            failure_config=ray.train.FailureConfig(max_failures=resources.max_failures),
+            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
+            callbacks=list(callbacks),
+        ),
+    )
