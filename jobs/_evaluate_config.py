@@ -12,7 +12,7 @@ from sketchray.evaluation import MetricConfig, RankerConfig, Ranking
 VERSION = 2
 
 IDENTITY = {
-    *("query_split", "gallery_split", "distractors", "rankers", "binary", "generalised"),
+    *("query_split", "gallery_split", "distractors", "binary", "generalised"),
     *("metrics", "max_bad", "batch_size"),
 }
 
@@ -98,11 +98,7 @@ class EvaluateConfig(Config):
         return getattr(self.data, "protocol", None)
 
     def rankings(self) -> list[Ranking]:
-        """Return every ranking, oracle sweeps included.
-
-        Raises:
-            ConfigError: an unknown ranker, or an option it does not have or cannot use.
-        """
+        """Return every ranking, oracle sweeps included."""
         return [ranking for ranker in self.rankers for ranking in ranker.rankings()]
 
     def evaluation_id(self, *, samples: str, encoders: dict[str, str]) -> str:
@@ -113,5 +109,5 @@ class EvaluateConfig(Config):
             encoders: fingerprint of each encoder, by URI.
         """
         inputs: dict[str, Any] = self.model_dump(mode="json", include=IDENTITY)
-        inputs["protocol"] = self.protocol
+        inputs |= {"protocol": self.protocol, "rankings": [ranking.identity() for ranking in self.rankings()]}
         return digest(inputs | {"version": VERSION, "samples": samples, "encoders": encoders})

@@ -29,7 +29,6 @@ from sketchray.storage import NotFound, Store, default_store, open_store
 def run(config: EvaluateConfig) -> dict[str, Any]:
     """Evaluate, or find the finished evaluation; print its table and return it."""
     store = default_store()
-    config.rankings()  # a mistake in one is said before anything is read
     cast = choose_samples(read_samples(config.data), config)
     encoders, fingerprints, sizes = list[str](), dict[str, str](), dict[str, int]()
     for spec in dict.fromkeys(config.encoders):

@@ -48,9 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _rankers(args: argparse.Namespace) -> list[RankerConfig]:
     """Build the rankers named; cosine is always there, so its name adds nothing."""
     names = [name for name in dict.fromkeys(args.ranker) if name != "nearest"]
-    options = {"chunks": args.chunks, "codewords": args.codewords, "fusion": args.fusion, "oracle": args.oracle_sweep}
-    if not names and (given := [name for name, value in options.items() if value]):
-        raise ValueError(f"{', '.join(given)} given, but no --ranker that takes it")
+    values = {"chunks": args.chunks, "codewords": args.codewords, "fusion": args.fusion, "oracle": args.oracle_sweep}
+    options = {name: value for name, value in values.items() if value is not None}
+    if options and not names:
+        raise ValueError(f"{', '.join(options)} given, but no --ranker that takes it")
     return [build_config(RankerConfig, {"name": name, **options}, where="ranker.") for name in names]
 
 
@@ -65,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--codewords", type=_codewords, metavar="K", help="of each chunk; auto chooses without labels")
     parser.add_argument("--chunks", type=int, metavar="M", help="parts of the dimensions with codewords of their own")
     parser.add_argument("--fusion", type=float, metavar="W", help="weight of an item's own distance, 0 to 1")
-    parser.add_argument("--oracle-sweep", type=_numbers, default=(), metavar="K,K,...", help="marked: labels choose")
+    parser.add_argument("--oracle-sweep", type=_numbers, metavar="K,K,...", help="marked: labels choose")
     parser.add_argument("--bits", type=int, help="also rank binary codes of this length (ITQ fitted on the gallery)")
     parser.add_argument("--transductive", action="store_true", help="the features were made with the gallery's help")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")

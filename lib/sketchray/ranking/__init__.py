@@ -4,7 +4,7 @@ from sketchray.ranking.base import Ranker, Searcher
 from sketchray.ranking.codebook import Codebook, CodebookError
 from sketchray.ranking.nearest import Nearest
 from sketchray.ranking.plain import NearestConfig, NearestRanker
-from sketchray.ranking.registry import create_ranker, list_rankers, register_ranker
+from sketchray.ranking.registry import create_ranker, list_rankers, ranker_config, register_ranker
 from sketchray.ranking.scoring import CosineScorer, Scorer
 from sketchray.ranking.selection import Selection
 
@@ -19,6 +19,7 @@ __all__ = [
     "Selection",
     "create_ranker",
     "list_rankers",
+    "ranker_config",
     "register_ranker",
 ]
 

@@ -28,6 +28,17 @@ def list_rankers() -> list[str]:
     return sorted(_RANKERS)
 
 
+def ranker_config(name: str, **options: Any) -> Config:
+    """Return a ranker's whole configuration, defaults filled in.
+
+    Raises:
+        ConfigError: as `create_ranker`.
+    """
+    if name not in _RANKERS:
+        raise ConfigError(f"ranking.name: unknown ranker {name!r}; known: {', '.join(list_rankers())}")
+    return build_config(_RANKERS[name][1], options, where="ranking.")
+
+
 def create_ranker(name: str, **options: Any) -> Ranker:
     """Build a ranker.
 
@@ -42,7 +53,5 @@ def create_ranker(name: str, **options: Any) -> Ranker:
         >>> create_ranker("nearest").transductive
         False
     """
-    if name not in _RANKERS:
-        raise ConfigError(f"ranking.name: unknown ranker {name!r}; known: {', '.join(list_rankers())}")
-    ranker, config = _RANKERS[name]
-    return ranker(build_config(config, options, where="ranking."))
+    config = ranker_config(name, **options)
+    return _RANKERS[name][0](config)
