@@ -18,12 +18,13 @@ from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 
 from sketchray.config import Config
-from sketchray.ranking.scoring import TILE, Floats, as_vectors, rounded, unit_rows
+from sketchray.ranking.scoring import Floats, as_vectors, lengths, rounded, unit_rows
 from sketchray.ranking.selection import Selection
 
 FORMAT_VERSION = 1
 TENSOR, RECORD = "centres", "codebook"
 MAX_CODEWORDS = 2**16  # a code is a uint16
+ENCODE_NUMBERS = 2**22  # distances held at a time
 
 Codes = npt.NDArray[np.uint16]
 
@@ -99,11 +100,12 @@ class Codebook:
         Raises:
             ValueError: another dimension, or a row that is zero or not finite.
         """
-        x = as_vectors(x_ND, "gallery")
-        codes = np.empty((len(x), self.chunks), np.uint16)
-        for start in range(0, len(x), TILE):
-            distance_BMK = self.distances(unit_rows(x[start : start + TILE], "gallery"))
-            codes[start : start + TILE] = distance_BMK.argmin(axis=2)
+        x = self._checked(x_ND, "gallery")
+        length_N, codes = lengths(x, "gallery"), np.empty((len(x), self.chunks), np.uint16)
+        block = max(1, ENCODE_NUMBERS // (self.chunks * self.codewords))
+        for start in range(0, len(x), block):
+            rows = slice(start, start + block)
+            codes[rows] = self._distances(x[rows].astype(np.float64) / length_N[rows, None]).argmin(axis=2)
         return codes
 
     def distances(self, query_BD: npt.ArrayLike) -> Floats:
@@ -112,14 +114,19 @@ class Codebook:
         Raises:
             ValueError: another dimension, or a query that is zero or not finite.
         """
-        query = unit_rows(query_BD, "query")
-        if query.shape[1] != self.dimension:
-            raise ValueError(f"embeddings have {query.shape[1]} dimensions, the codebook has {self.dimension}")
-        query_BMC = query.reshape(len(query), self.chunks, -1)
-        centres_MKC = self.centres_MKC.astype(np.float64)
-        product_BMK = np.matmul(query_BMC.transpose(1, 0, 2), centres_MKC.transpose(0, 2, 1)).transpose(1, 0, 2)
-        length_BM, length_MK = (query_BMC**2).sum(axis=2), (centres_MKC**2).sum(axis=2)
-        return np.maximum(rounded(length_BM[:, :, None] - 2 * product_BMK + length_MK), 0)
+        return self._distances(unit_rows(self._checked(query_BD, "query"), "query"))
+
+    def _checked(self, x_ND: npt.ArrayLike, name: str) -> npt.NDArray[np.number]:
+        x = as_vectors(x_ND, name)
+        if x.shape[1] != self.dimension:
+            raise ValueError(f"{name} embeddings have {x.shape[1]} dimensions, the codebook has {self.dimension}")
+        return x
+
+    def _distances(self, x_ND: Floats) -> Floats:
+        x_NMC, centres_MKC = x_ND.reshape(len(x_ND), self.chunks, -1), self.centres_MKC.astype(np.float64)
+        product_MNK = np.matmul(x_NMC.transpose(1, 0, 2), centres_MKC.transpose(0, 2, 1))
+        length_NM, length_MK = (x_NMC**2).sum(axis=2), (centres_MKC**2).sum(axis=2)
+        return np.maximum(rounded(length_NM[:, :, None] - 2 * product_MNK.transpose(1, 0, 2) + length_MK), 0)
 
     def to_bytes(self) -> bytes:
         """Return the codebook as a safetensors file with one tensor and one JSON record."""
