@@ -66,7 +66,7 @@ def prepare_photo(image: Image.Image, size: int) -> Picture:
     """Return the photo's largest centred square at this size, uint8 (3, size, size) in RGB, transparency on white."""
     side = min(image.size)
     left, top = (image.width - side) / 2, (image.height - side) / 2
-    return _channels_first(_square(image, size, (left, top, side, side)))
+    return channels_first(square(image, size, (left, top, side, side)))
 
 
 def augment_sketch(sketch: Sketch, size: int, rng: np.random.Generator, config: AugmentConfig) -> Picture:
@@ -88,17 +88,17 @@ def augment_sketch(sketch: Sketch, size: int, rng: np.random.Generator, config: 
 
 def augment_photo(image: Image.Image, size: int, rng: np.random.Generator, config: AugmentConfig) -> Picture:
     """Return one random variant of a photo, uint8 (3, size, size): a crop, perhaps mirrored, its colours changed."""
-    square = _square(image, size, _random_box(image, rng, config.crop))
+    view = square(image, size, random_box(image, rng, config.crop))
     if rng.random() < config.flip:
-        square = ImageOps.mirror(square)
+        view = ImageOps.mirror(view)
     for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
-        square = enhance(square).enhance(1 + rng.uniform(-config.jitter, config.jitter))
+        view = enhance(view).enhance(1 + rng.uniform(-config.jitter, config.jitter))
     style = rng.random(2)
     if style[0] < config.grey:
-        square = ImageOps.grayscale(square).convert("RGB")
+        view = ImageOps.grayscale(view).convert("RGB")
     if style[1] < config.outline:
-        square = _outline(square)
-    return _channels_first(square)
+        view = outline(view)
+    return channels_first(view)
 
 
 def _drop_strokes(strokes: Strokes, rng: np.random.Generator, probability: float) -> Strokes:
@@ -119,9 +119,11 @@ def _random_affine(rng: np.random.Generator, config: AugmentConfig) -> NDArray[n
     return matrix_22
 
 
-def _random_box(image: Image.Image, rng: np.random.Generator, least: float) -> tuple[float, float, float, float]:
+def random_box(
+    image: Image.Image, rng: np.random.Generator, least: float, most: float = 1.0
+) -> tuple[float, float, float, float]:
     """Return left, top, width and height of a crop within the image: part of the square's area, aspect 4:5 to 5:4."""
-    area = rng.uniform(least, 1) * min(image.size) ** 2
+    area = rng.uniform(least, most) * min(image.size) ** 2
     aspect = math.exp(rng.uniform(-1, 1) * math.log(1.25))
     width = min(image.width, math.sqrt(area * aspect))
     height = min(image.height, math.sqrt(area / aspect))
@@ -129,13 +131,14 @@ def _random_box(image: Image.Image, rng: np.random.Generator, least: float) -> t
     return float(left), float(top), width, height
 
 
-def _square(image: Image.Image, size: int, crop: tuple[float, float, float, float]) -> Image.Image:
+def square(image: Image.Image, size: int, crop: tuple[float, float, float, float]) -> Image.Image:
+    """Return a crop (left, top, width, height) of an image in RGB, resized to a square."""
     left, top, width, height = crop
     box = (left, top, min(left + width, image.width), min(top + height, image.height))
     return to_rgb(image).resize((size, size), BICUBIC, box=box, reducing_gap=3.0)
 
 
-def _outline(image: Image.Image) -> Image.Image:
+def outline(image: Image.Image) -> Image.Image:
     """Return dark edges on white: how much the lightness changes around each pixel, stretched to full contrast."""
     grey = ImageOps.grayscale(image).filter(ImageFilter.GaussianBlur(1))
     change = ImageChops.subtract(grey.filter(ImageFilter.MaxFilter(3)), grey.filter(ImageFilter.MinFilter(3)))
@@ -146,5 +149,6 @@ def _three_channels(picture_HW: Picture) -> Picture:
     return np.repeat(picture_HW[None], 3, axis=0)
 
 
-def _channels_first(image: Image.Image) -> Picture:
+def channels_first(image: Image.Image) -> Picture:
+    """Return an RGB image as uint8 (3, H, W)."""
     return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))

@@ -4,8 +4,25 @@ Tensor legend: B rows of this rank, G rows of all ranks, C seen classes, K class
 """
 
 from sketchray.losses.centres import centre_divergence
+from sketchray.losses.cluster_contrast import cluster_contrast, confident
+from sketchray.losses.distance_alignment import distance_alignment
 from sketchray.losses.gather import gather_rows, own_rows
 from sketchray.losses.instance import soft_cross_entropy
 from sketchray.losses.relation import relation_divergence
+from sketchray.losses.self_distillation import moved_centre, self_distillation
+from sketchray.losses.similarity_guidance import guidance, similarity_guidance
 
-__all__ = ["centre_divergence", "gather_rows", "own_rows", "relation_divergence", "soft_cross_entropy"]
+__all__ = [
+    "centre_divergence",
+    "cluster_contrast",
+    "confident",
+    "distance_alignment",
+    "gather_rows",
+    "guidance",
+    "moved_centre",
+    "own_rows",
+    "relation_divergence",
+    "self_distillation",
+    "similarity_guidance",
+    "soft_cross_entropy",
+]

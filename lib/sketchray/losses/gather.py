@@ -11,13 +11,14 @@ class _GatherRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x_BD: Tensor) -> Tensor:
         ctx.rows = own_rows(len(x_BD))
+        x_BD = x_BD.contiguous()
         parts = [torch.empty_like(x_BD) for _ in range(dist.get_world_size())]
-        dist.all_gather(parts, x_BD.contiguous())
+        dist.all_gather(parts, x_BD)
         return torch.cat(parts)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        gradient_GD = gradients[0].clone()
+        gradient_GD = gradients[0].clone(memory_format=torch.contiguous_format)
         dist.all_reduce(gradient_GD)
         return gradient_GD[ctx.rows]
 

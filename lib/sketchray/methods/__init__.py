@@ -1,9 +1,22 @@
 """Training methods by name. Each composes `sketchray.losses` and reads like its paper."""
 
+from sketchray.methods.ama import AMA
+from sketchray.methods.ama_config import AMAConfig
 from sketchray.methods.base import Batch, Method
 from sketchray.methods.registry import create_method, list_methods, register_method
 from sketchray.methods.rpkd import RPKD, RPKDConfig
 
-__all__ = ["RPKD", "Batch", "Method", "RPKDConfig", "create_method", "list_methods", "register_method"]
+__all__ = [
+    "AMA",
+    "RPKD",
+    "AMAConfig",
+    "Batch",
+    "Method",
+    "RPKDConfig",
+    "create_method",
+    "list_methods",
+    "register_method",
+]
 
+register_method("ama", AMA, AMAConfig)
 register_method("rpkd", RPKD, RPKDConfig)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sketchray.data.multicrop import MultiCropConfig
 from sketchray.data.samples import Modality
 from sketchray.encoders import Encoder
 
@@ -30,6 +31,9 @@ class Batch:
         photos: uint8 (P, 3, H, W).
         photo_labels: int64 (P,).
         photo_ids: P sample ids.
+        sketch_crops: for a method with `Method.crops`: uint8 (B, Vg, 3, S, S), its global views, of which the first is
+            in `sketches` too, and (B, Vl, 3, s, s), its local ones, where there are any.
+        photo_crops: the same of photos.
         step: the global step.
         seed: of the run; a method's own randomness is a function of (seed, step, sample id).
     """
@@ -42,6 +46,8 @@ class Batch:
     photo_ids: list[str]
     step: int = 0
     seed: int = 0
+    sketch_crops: tuple[Tensor, ...] = ()
+    photo_crops: tuple[Tensor, ...] = ()
 
     @property
     def images(self) -> Tensor:
@@ -84,6 +90,11 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def encoder(self) -> Encoder:
         """The network that ships."""
+
+    @property
+    def crops(self) -> MultiCropConfig | None:
+        """The views of each sample that it learns from, instead of the run's own augmentation; None for one picture."""
+        return None
 
     @abstractmethod
     def forward(self, batch: Batch) -> dict[str, Tensor]:

@@ -1,0 +1,226 @@
+"""AMA: asymmetric mutual alignment, for sketches and photos without any labels (Yin, Yan, Xu, Deng; AAAI 2024).
+
+After the released code, which stops with errors once its warm-up is over, with the repairs that this takes: the mask of
+the cluster contrast, which views each term sees, and the similarity guidance of photos (`sketchray.losses`). The
+paper's text was not at hand.
+
+    L = 2 L_sd^sketch + L_sd^photo + w(step) (L_cc^sketch + L_cc^photo) + 0.02 (L_sg^sketch + L_sg^photo) + 0.1 L_ma
+
+    L_sd    DINO's self-distillation over many crops of one sample.
+    L_cc    a sample's views are drawn to the views of its cluster; clusters are found anew each epoch.
+    L_sg    the student's distances follow how alike the teacher finds two views.
+    L_ma    two samples are as far apart seen from the sketches' clusters as from the photos'.
+
+The teacher is an average of the student over time, and it is what ships. Where we depart from the released code: each
+modality has its own centre (a shared one lets the two modalities settle on different outputs of the head, which keeps
+them apart; ``centre: shared`` is the code's); the backbone has no drop-path; clusters are spherical.
+
+Tensor legend: B samples of one modality, V views (the g global ones first), D features, K outputs of the head, L
+granularities.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.optim import SGD, AdamW, Optimizer
+
+from sketchray.data.multicrop import MultiCropConfig
+from sketchray.data.samples import Modality
+from sketchray.encoders import Encoder, EncoderConfig
+from sketchray.losses import (
+    cluster_contrast,
+    confident,
+    distance_alignment,
+    gather_rows,
+    moved_centre,
+    own_rows,
+    self_distillation,
+    similarity_guidance,
+)
+from sketchray.methods.ama_clusters import Clusters
+from sketchray.methods.ama_config import AMAConfig
+from sketchray.methods.ama_head import Branch
+from sketchray.methods.base import Batch, CleanSamples, Method
+
+MODALITIES: tuple[Modality, Modality] = ("sketch", "photo")
+
+
+class AMA(Method):
+    """Student and teacher of one kind, for both modalities.
+
+    Args:
+        classes: not used; there are no labels here.
+        encoder: of student and teacher.
+        config: see `AMAConfig`.
+    """
+
+    needs_labels = False
+    centre_MK: Tensor
+    steps_done: Tensor
+
+    def __init__(self, *, classes: Sequence[str], encoder: EncoderConfig, config: AMAConfig) -> None:  # noqa: ARG002
+        super().__init__()
+        self.config = config
+        self.student = Branch(Encoder(encoder), config.head)
+        for stage in self.student.encoder.backbone.stages()[: config.frozen_stages]:
+            stage.requires_grad_(False)
+        self.teacher = self.student.follower()
+        dim = self.student.encoder.dim
+        self.sketch_clusters = Clusters(config.granularities, dim, name="sketch")
+        self.photo_clusters = Clusters(config.granularities, dim, name="photo")
+        self.register_buffer("centre_MK", torch.zeros(1 if config.centre == "shared" else 2, config.head.outputs))
+        self.register_buffer("steps_done", torch.zeros((), dtype=torch.int64))
+
+    @property
+    def encoder(self) -> Encoder:
+        """The teacher's."""
+        return self.teacher.encoder
+
+    @property
+    def crops(self) -> MultiCropConfig:
+        """The views that each batch must hold."""
+        return self.config.crops
+
+    def clusters(self, modality: Modality) -> Clusters:
+        """Return the clusters of a modality."""
+        return self.sketch_clusters if modality == "sketch" else self.photo_clusters
+
+    @torch.no_grad()
+    def start_epoch(self, epoch: int, samples: CleanSamples) -> None:  # noqa: ARG002 - what counts is the step
+        """Cluster the teacher's features of every training sample, once a term needs it."""
+        if int(self.steps_done) >= self.config.clusters_from:
+            for modality in MODALITIES:
+                self.clusters(modality).fit(self._embedded(modality, samples))
+
+    def _embedded(self, modality: Modality, samples: CleanSamples) -> Iterator[tuple[Tensor, list[str]]]:
+        for images_B3HW, ids in samples(modality):
+            photo_B = torch.full((len(images_B3HW),), modality == "photo", device=images_B3HW.device)
+            yield self.teacher.encoder(images_B3HW, photo_B), ids
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return every term unweighted, its share of the loss (``share_*``), what shows a collapse, and ``loss``.
+
+        ``spread_*`` is the mean over dimensions of the standard deviation of the teacher's unit features, times the
+        root of D: 1 where they fill the sphere, 0 where they are one point. ``kept_*`` is the part of samples that the
+        cluster contrast takes.
+
+        Raises:
+            ValueError: the batch has no views.
+        """
+        terms: dict[str, Tensor] = {}
+        seen: dict[str, Tensor] = {}
+        aligned = []
+        for modality in MODALITIES:
+            sketch = modality == "sketch"
+            crops, ids = (batch.sketch_crops, batch.sketch_ids) if sketch else (batch.photo_crops, batch.photo_ids)
+            if not crops:
+                raise ValueError(f"AMA learns from several views of each {modality}, and this batch has none")
+            student_VBD, outputs_VBK = self.student(crops, photo=not sketch)
+            with torch.no_grad():
+                teacher_gBD, targets_gBK = self.teacher(crops[:1], photo=not sketch)
+            terms[f"sd_{modality}"] = self._distil(modality, outputs_VBK, targets_gBK)
+            clusters = self.clusters(modality)
+            terms[f"cc_{modality}"], seen[f"kept_{modality}"] = self._contrast(
+                student_VBD, teacher_gBD[0], clusters, ids, batch.step
+            )
+            terms[f"sg_{modality}"] = self._guide(student_VBD[: len(teacher_gBD)], teacher_gBD, batch.step)
+            aligned.append(self._align(student_VBD[0], batch.step))
+            seen[f"spread_{modality}"] = spread(gather_rows(teacher_gBD[0]))
+        terms["ma"] = torch.stack(aligned).mean()
+        return self._weighted(terms, batch.step) | seen
+
+    def _distil(self, modality: Modality, outputs_VBK: Tensor, targets_gBK: Tensor) -> Tensor:
+        """Return L_sd against the centre as it was, and move the centre."""
+        config = self.config
+        row = MODALITIES.index(modality) % len(self.centre_MK)
+        loss = self_distillation(
+            outputs_VBK,
+            targets_gBK,
+            self.centre_MK[row],
+            student_temperature=config.tau_student,
+            teacher_temperature=config.tau_teacher,
+        )
+        self.centre_MK[row] = moved_centre(self.centre_MK[row], targets_gBK, momentum=config.centre_momentum)
+        return loss
+
+    def _contrast(
+        self, student_VBD: Tensor, teacher_BD: Tensor, clusters: Clusters, ids: Sequence[str], step: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return L_cc and the part of samples that were kept, over all granularities."""
+        nothing = student_VBD.new_zeros(())
+        if not clusters or not self.config.contrast or step < self.config.contrast_from:
+            return nothing, nothing
+        clusters_LB = clusters.lookup(ids)
+        tau, least = self.config.tau_contrast, self.config.confidence
+        kept_LB = torch.stack(
+            [
+                confident(teacher_BD, centroids_KD, own_B, temperature=tau, least=least)
+                for centroids_KD, own_B in zip(clusters.centroids, clusters_LB, strict=True)
+            ]
+        )
+        loss = cluster_contrast(student_VBD[0], student_VBD[1:], clusters_LB, kept_LB, temperature=tau)
+        return loss, kept_LB.to(loss.dtype).mean()
+
+    def _guide(self, student_gBD: Tensor, teacher_gBD: Tensor, step: int) -> Tensor:
+        """Return L_sg over the global views; two views of one sample are alike whatever the teacher finds."""
+        if not self.config.guidance or step < self.config.mutual_from:
+            return student_gBD.new_zeros(())
+        views, rows = student_gBD.shape[:2]
+        instances_B = torch.arange(own_rows(rows).start, own_rows(rows).stop, device=student_gBD.device)
+        return similarity_guidance(
+            student_gBD.flatten(0, 1),
+            teacher_gBD.flatten(0, 1),
+            instances_B.repeat(views),
+            neighbours=self.config.neighbours,
+        )
+
+    def _align(self, student_BD: Tensor, step: int) -> Tensor:
+        """Return L_ma of one modality, averaged over granularities."""
+        if (
+            not (self.sketch_clusters and self.photo_clusters)
+            or not self.config.mutual
+            or step < self.config.mutual_from
+        ):
+            return student_BD.new_zeros(())
+        pairs = zip(self.sketch_clusters.centroids, self.photo_clusters.centroids, strict=True)
+        tau = self.config.tau_mutual
+        return torch.stack([distance_alignment(student_BD, a_KD, b_KD, temperature=tau) for a_KD, b_KD in pairs]).mean()
+
+    def _weighted(self, terms: dict[str, Tensor], step: int) -> dict[str, Tensor]:
+        """Return the loss, the terms, and each one's share of the loss on the global batch."""
+        config, contrast = self.config, self.config.contrast_weight(step)
+        weights = {"sd_sketch": config.sketch, "sd_photo": config.photo, "ma": config.mutual}
+        weights |= {f"cc_{modality}": contrast for modality in MODALITIES}
+        weights |= {f"sg_{modality}": config.guidance for modality in MODALITIES}
+        weighted_T = torch.stack([weights[name] * term for name, term in terms.items()])
+        global_T = gather_rows(weighted_T.detach()[None]).mean(0)
+        shares_T = global_T / global_T.sum().clamp(min=torch.finfo(global_T.dtype).tiny)
+        shares = {f"share_{name}": share for name, share in zip(terms, shares_T.unbind(), strict=True)}
+        return {"loss": weighted_T.sum(), **terms, **shares}
+
+    def optimizers(self, total_steps: int) -> dict[str, Optimizer]:  # noqa: ARG002 - others plan over it
+        """Return one optimiser, with a rate for the student's encoder and one for its head."""
+        config = self.config
+        groups = [
+            {"params": [p for p in self.student.encoder.parameters() if p.requires_grad], "lr": config.lr},
+            {"params": list(self.student.head.parameters()), "lr": config.head_lr or config.lr},
+        ]
+        if config.optimizer == "adamw":
+            return {"student": AdamW(groups, weight_decay=config.weight_decay)}
+        return {"student": SGD(groups, momentum=0.9, weight_decay=config.weight_decay)}
+
+    def lr_factor(self, step: int, total_steps: int) -> float:
+        """Rise linearly over the warm-up, under half a cosine."""
+        return min(1.0, (step + 1) / self.config.warmup) * super().lr_factor(step, total_steps)
+
+    def after_step(self, step: int) -> None:
+        """Let the teacher follow the student."""
+        self.teacher.follow(self.student, half_life=self.config.ema_half_life)
+        self.steps_done.fill_(step + 1)
+
+
+def spread(unit_BD: Tensor) -> Tensor:
+    """Return the mean over dimensions of the standard deviation of unit vectors, times the root of D: 0 to 1."""
+    return unit_BD.std(dim=0, correction=0).mean() * math.sqrt(unit_BD.shape[1])

@@ -1,0 +1,143 @@
+"""Clusters of one modality's training samples at several granularities, found without labels once an epoch."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import faiss
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sketchray.losses.cluster_contrast import UNCLUSTERED
+
+ITERATIONS, RESTARTS = 20, 5
+LEAST_MEMBERS, MOST_MEMBERS = 2, 2000  # samples a cluster that k-means looks at; all are assigned
+
+
+class Clusters(nn.Module):
+    """Centroids and every sample's cluster. All of it is state: a run resumed within an epoch goes on with the same.
+
+    Samples are told apart by 64 bits of a hash of their ids.
+
+    Args:
+        granularities: numbers of clusters, coarse to fine.
+        dim: width of the features.
+        name: of the modality, for messages.
+    """
+
+    keys_N: Tensor
+    assigned_NL: Tensor
+
+    def __init__(self, granularities: Sequence[int], dim: int, *, name: str) -> None:
+        super().__init__()
+        self.granularities, self.name = tuple(granularities), name
+        self.register_buffer("keys_N", torch.zeros(0, dtype=torch.int64))
+        self.register_buffer("assigned_NL", torch.zeros(0, len(self.granularities), dtype=torch.int64))
+        for level, count in enumerate(self.granularities):
+            self.register_buffer(f"centroids_{level}", torch.zeros(count, dim))
+
+    def __len__(self) -> int:
+        """Return how many samples are assigned; 0 before the first clustering."""
+        return len(self.keys_N)
+
+    @property
+    def centroids(self) -> list[Tensor]:
+        """Unit centroids (K, D) of each granularity."""
+        return [self.get_buffer(f"centroids_{level}") for level in range(len(self.granularities))]
+
+    def lookup(self, ids: Sequence[str]) -> Tensor:
+        """Return the clusters of these samples, int64 (L, B); `UNCLUSTERED` for one that was never assigned."""
+        keys_B = _keys(ids).to(self.keys_N.device)
+        place_B = torch.searchsorted(self.keys_N, keys_B).clamp(max=max(0, len(self) - 1))
+        if not len(self):
+            return torch.full((len(self.granularities), len(keys_B)), UNCLUSTERED, device=keys_B.device)
+        known_B = self.keys_N[place_B] == keys_B
+        return torch.where(known_B[:, None], self.assigned_NL[place_B], UNCLUSTERED).T.contiguous()
+
+    @torch.no_grad()
+    def fit(self, features: Iterable[tuple[Tensor, Sequence[str]]]) -> None:
+        """Cluster the samples of all ranks anew: k-means on unit features, as released but with unit centroids.
+
+        The first rank computes and the others take its result, so that all agree to the bit.
+
+        Args:
+            features: this rank's share, as (unit features (B, D), B sample ids). A sample that comes twice counts once.
+
+        Raises:
+            ValueError: too few samples for a granularity.
+        """
+        keys_N, features_ND = self._gather(features)
+        for count in self.granularities:
+            if len(keys_N) < LEAST_MEMBERS * count:
+                raise ValueError(
+                    f"method.granularities: {count} clusters need {LEAST_MEMBERS * count} {self.name} samples, "
+                    f"and there are {len(keys_N)}"
+                )
+        assigned = torch.zeros(len(keys_N), len(self.granularities), dtype=torch.int64, device=keys_N.device)
+        first = not dist.is_initialized() or dist.get_rank() == 0
+        plain_ND = features_ND.float().cpu().numpy() if first else None
+        for level, centroids_KD in enumerate(self.centroids):
+            if plain_ND is not None:
+                found_KD, nearest_N = _k_means(plain_ND, len(centroids_KD), seed=level)
+                centroids_KD.copy_(torch.from_numpy(found_KD))
+                assigned[:, level] = torch.from_numpy(nearest_N)
+            _from_first_rank(centroids_KD)
+        _from_first_rank(assigned)
+        self.keys_N, self.assigned_NL = keys_N, assigned
+
+    def _gather(self, features: Iterable[tuple[Tensor, Sequence[str]]]) -> tuple[Tensor, Tensor]:
+        """Return the keys of all ranks' samples, sorted, and their features."""
+        device, width = self.centroids[0].device, self.centroids[0].shape[1]
+        keys, rows = [torch.zeros(0, dtype=torch.int64)], [torch.zeros(0, width, dtype=self.centroids[0].dtype)]
+        for features_BD, ids in features:
+            keys.append(_keys(ids))
+            rows.append(features_BD.to(self.centroids[0].dtype).cpu())
+        keys_N, features_ND = (_over_ranks(torch.cat(parts).to(device)).cpu() for parts in (keys, rows))
+        unique_N, first_N = np.unique(keys_N.numpy(), return_index=True)
+        return torch.from_numpy(unique_N).to(device), features_ND[torch.from_numpy(first_N)].to(device)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *others: Any) -> None:
+        """Take on the saved number of samples, which a fresh object does not know."""
+        for name in ("keys_N", "assigned_NL"):
+            saved = state_dict.get(prefix + name)
+            if saved is not None and saved.shape[1:] == self.get_buffer(name).shape[1:]:
+                setattr(self, name, torch.zeros_like(saved, device=self.get_buffer(name).device))
+        super()._load_from_state_dict(state_dict, prefix, *others)
+
+
+def _keys(ids: Sequence[str]) -> Tensor:
+    digests = [hashlib.blake2b(sample.encode(), digest_size=8).digest() for sample in ids]
+    return torch.tensor([int.from_bytes(d, "little", signed=True) for d in digests], dtype=torch.int64)
+
+
+def _k_means(features_ND: np.ndarray, count: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return unit centroids (K, D) and the nearest of each row (N,)."""
+    means = faiss.Kmeans(
+        features_ND.shape[1], count, niter=ITERATIONS, nredo=RESTARTS, seed=seed, spherical=True,
+        min_points_per_centroid=LEAST_MEMBERS, max_points_per_centroid=MOST_MEMBERS,
+    )  # fmt: skip
+    means.train(features_ND)
+    centroids_KD = F.normalize(torch.from_numpy(means.centroids), dim=1).numpy()
+    _, nearest_N1 = faiss.knn(features_ND, centroids_KD, 1, metric=faiss.METRIC_INNER_PRODUCT)
+    return centroids_KD, nearest_N1[:, 0]
+
+
+def _over_ranks(rows_N: Tensor) -> Tensor:
+    """Return the rows of all ranks, who may have different numbers of them."""
+    if not dist.is_initialized():
+        return rows_N
+    counts = [torch.zeros(1, dtype=torch.int64, device=rows_N.device) for _ in range(dist.get_world_size())]
+    dist.all_gather(counts, torch.tensor([len(rows_N)], device=rows_N.device))
+    most = max(int(count) for count in counts)
+    padded = torch.cat([rows_N, rows_N.new_zeros(most - len(rows_N), *rows_N.shape[1:])])
+    parts = [torch.empty_like(padded) for _ in counts]
+    dist.all_gather(parts, padded)
+    return torch.cat([part[: int(count)] for part, count in zip(parts, counts, strict=True)])
+
+
+def _from_first_rank(values: Tensor) -> None:
+    if dist.is_initialized():
+        dist.broadcast(values, src=0)

@@ -1,0 +1,86 @@
+"""Clusters: what is near, by name, the same on every rank, and kept in the state."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor
+
+from sketchray.methods.ama_clusters import Clusters
+
+Ranks = Callable[..., list[Any]]
+CORNERS = F.normalize(torch.tensor([[1.0, 0, 0], [-1, 0, 0.5], [0, 1, 0.2], [0, -1, 0.3]]), dim=1)
+
+
+def crowd(n: int = 40) -> tuple[Tensor, list[str], Tensor]:
+    """Unit features around four corners, their ids, and whose corner each is."""
+    corner_N = torch.arange(n) % 4
+    noise_N3 = 0.05 * torch.randn(n, 3, generator=torch.Generator().manual_seed(0))
+    return F.normalize(CORNERS[corner_N] + noise_N3, dim=1), [f"sample {i}" for i in range(n)], corner_N
+
+
+def fitted(rank: int = 0, ranks: int = 1) -> Clusters:
+    features_ND, ids, _ = crowd()
+    clusters = Clusters((2, 4), 3, name="sketch")
+    # Uneven shares: the second rank has fewer, as where the number of samples is odd.
+    rows = range(0, 40) if ranks == 1 else (range(0, 27) if rank == 0 else range(27, 40))
+    clusters.fit((features_ND[i : i + 1], [ids[i]]) for i in rows)
+    return clusters
+
+
+def test_clusters_are_the_crowds_and_centroids_their_unit_means() -> None:
+    features_ND, ids, corner_N = crowd()
+    clusters = fitted()
+    assert len(clusters) == 40
+    coarse_N, fine_N = clusters.lookup(ids)
+    assert len(set(coarse_N.tolist())) == 2
+    for corner in range(4):
+        (own,) = set(fine_N[corner_N == corner].tolist())
+        mean_D = F.normalize(features_ND[corner_N == corner].mean(0), dim=0)
+        torch.testing.assert_close(clusters.centroids[1][own], mean_D, atol=1e-5, rtol=0)
+    for level, centroids_KD in enumerate(clusters.centroids):
+        nearest = [max(range(len(centroids_KD)), key=lambda c: float(x @ centroids_KD[c])) for x in features_ND]
+        assert clusters.lookup(ids)[level].tolist() == nearest
+
+
+def test_a_sample_that_was_never_seen_has_no_cluster() -> None:
+    assert fitted().lookup(["stranger", "sample 0"])[:, 0].tolist() == [-1, -1]
+    assert Clusters((2, 4), 3, name="sketch").lookup(["sample 0"]).tolist() == [[-1], [-1]]
+
+
+def test_a_sample_that_comes_twice_counts_once() -> None:
+    features_ND, ids, _ = crowd()
+    clusters = Clusters((2, 4), 3, name="sketch")
+    clusters.fit([(features_ND, ids), (features_ND[:7], ids[:7])])
+    assert len(clusters) == 40
+    assert torch.equal(clusters.lookup(ids), fitted().lookup(ids))
+
+
+def test_too_few_samples_are_named() -> None:
+    features_ND, ids, _ = crowd()
+    with pytest.raises(ValueError, match=r"granularities: 4 clusters need 8 photo samples, and there are 7"):
+        Clusters((2, 4), 3, name="photo").fit([(features_ND[:7], ids[:7])])
+
+
+def test_the_state_holds_them_whatever_their_number() -> None:
+    clusters, fresh = fitted(), Clusters((2, 4), 3, name="sketch")
+    fresh.load_state_dict(clusters.state_dict())
+    assert torch.equal(fresh.lookup(crowd()[1]), clusters.lookup(crowd()[1]))
+    assert all(torch.equal(a, b) for a, b in zip(fresh.centroids, clusters.centroids, strict=True))
+    empty = Clusters((2, 4), 3, name="sketch")
+    fresh.load_state_dict(empty.state_dict())
+    assert len(fresh) == 0
+
+
+def fit_on_a_rank() -> dict[str, Tensor]:
+    return fitted(dist.get_rank(), 2).state_dict()
+
+
+def test_two_ranks_with_uneven_shares_find_what_one_finds(two_ranks: Ranks) -> None:
+    one = fitted().state_dict()
+    for theirs in two_ranks(fit_on_a_rank):
+        assert one.keys() == theirs.keys()
+        assert all(torch.equal(theirs[name], value) for name, value in one.items())
