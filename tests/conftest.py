@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from cluster.store_server import StoreServer, start_store
+
+pytest_plugins = ["tests.published_weights"]
 
 
 @pytest.fixture(scope="session")
@@ -107,3 +109,82 @@ def mini_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(root / "gallery" / f"noise_{i}.png")
     (root / "split.json").write_text(json.dumps({"seen": SEEN, "unseen": UNSEEN}))
     return root
+
+
+TREES: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+    # dataset and layout: (classes as its folders are called; folders of sketches; folders of photos)
+    "sketchy-sake": (
+        ("wine_bottle", "tree", "windmill", "car_(sedan)", "hot-air_balloon", "pizza"),
+        ("256x256/sketch/tx_000000000000_ready",),
+        ("256x256/photo/tx_000000000000_ready", "EXTEND_image_sketchy_ready"),
+    ),
+    "sketchy-sempcyc": (
+        ("jack-o-lantern", "bell", "tree", "pizza", "owl"),
+        ("sketch/tx_000000000000",),
+        ("photo/tx_000000000000", "extended_photo"),
+    ),
+    "sketchy-tvt": (("wheelchair", "tree", "owl", "cat", "pizza"), ("sketch",), ("photo",)),
+    "tuberlin-sake": (
+        ("hot air balloon", "t-shirt", "mouse (animal)", "sea turtle", "owl"),
+        ("png_ready",),
+        ("ImageResized_ready",),
+    ),
+    "tuberlin-sempcyc": (("snail", "walkie_talkie", "ant", "owl", "pizza"), ("sketches",), ("images",)),
+    "quickdraw-zse": (
+        ("palm_tree", "fire_hydrant", "eiffel tower", "hot-air_balloon", "cat"),
+        ("sketches",),
+        ("images",),
+    ),
+    "quickdraw-doodle2search": (
+        ("palm_tree", "bat", "cat", "owl", "bee"),
+        ("QuickDraw_sketches_final",),
+        ("QuickDraw_images_final",),
+    ),
+}
+DatasetTree = Callable[[str, Path], Path]
+
+
+@pytest.fixture(scope="session")
+def dataset_tree() -> DatasetTree:
+    """Give ``build(kind, root)``: a miniature of a benchmark's tree, as `TREES` has it.
+
+    A class has three sketches, and three photos in each folder of photos; where there are two such folders, the first
+    photo of the class is in both.
+    """
+
+    def build(kind: str, root: Path) -> Path:
+        rng = np.random.default_rng(0)
+        classes, sketches, photos = TREES[kind]
+        for part in sketches + photos:
+            for word in classes:
+                (root / part / word).mkdir(parents=True)
+                for i in range(3):
+                    name = f"{word} {i}" if i == 0 or part == photos[0] else f"ext_{i}"
+                    picture = Image.fromarray(rng.integers(0, 255, (40, 40, 3), dtype=np.uint8))
+                    if part in sketches:
+                        picture = Image.new("RGB", (40, 40), "white")
+                        ImageDraw.Draw(picture).line([(5, 5), (30, 6 + i), (20, 30)], fill="black", width=2)
+                        picture.save(root / part / word / f"{word}-{i}.png")
+                    else:
+                        picture.save(root / part / word / f"{name}.jpg")
+        return root
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def mini_dataset(dataset_tree: DatasetTree, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give ``root = mini_dataset("sketchy")``: a miniature of a benchmark, to be read with ``data.partial=true``.
+
+    ``sketchy`` fits the protocols ``sketchy-25-sake`` and ``sketchy-21``, ``tuberlin`` ``tuberlin-30-sake``, and
+    ``quickdraw`` ``quickdraw-30``: each with two classes unseen, or three, and three seen, or four.
+    """
+    kinds = {"sketchy": "sketchy-sake", "tuberlin": "tuberlin-sake", "quickdraw": "quickdraw-zse"}
+    built: dict[str, Path] = {}
+
+    def build(name: str) -> Path:
+        if name not in built:
+            built[name] = dataset_tree(kinds[name], tmp_path_factory.mktemp(name) / "set")
+        return built[name]
+
+    return build

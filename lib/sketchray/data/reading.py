@@ -8,8 +8,16 @@ import pyarrow as pa
 from pydantic import Field
 
 from sketchray.config import Config
+from sketchray.data.benchmark import read_benchmark
 from sketchray.data.folder import SOURCES, DatasetError, Source, read_folder
 from sketchray.data.held_out import hold_out
+from sketchray.data.layouts import Dataset
+from sketchray.data.protocols import get_protocol
+from sketchray.data.protocols.apply import apply_protocol
+from sketchray.data.protocols.protocol import Gallery
+from sketchray.data.quickdraw import QUICKDRAW
+from sketchray.data.sketchy import SKETCHY
+from sketchray.data.tuberlin import TUBERLIN
 from sketchray.storage import open_store
 
 STARTER_ROOT = ".sketchray/data/starter"
@@ -19,10 +27,16 @@ class DataConfig(Config):
     """Where samples come from.
 
     Attributes:
-        reader: ``folder`` (any dataset in the folder layout) or ``starter`` (the built starter set).
+        reader: ``folder`` (any dataset in the folder layout), ``starter`` (the built starter set), or ``sketchy``,
+            ``tuberlin``, ``quickdraw`` (the benchmarks, in any of the layouts in which they circulate).
         root: the dataset's folder or ``s3://bucket/prefix``; None is ``SKETCHRAY_DATA`` for ``folder`` and
             ``.sketchray/data/starter`` for ``starter``.
-        sources: parts of the dataset to read, as ``[photos, strokes]``; all by default.
+        sources: parts of a ``folder`` or ``starter`` dataset to read, as ``[photos, strokes]``; all by default.
+        protocol: the published split, as ``sketchy-25-sake``, that says which classes are unseen; it goes before a
+            folder's ``split.json``. Where the split's own lists lie in the tree, they say which pictures count, and
+            the sketches of seen classes that they hold out are ``val`` (unless `held_out` makes that split).
+        gallery: ``listed`` as most papers have it, with Sketchy's original photos twice; ``dedup`` with each once.
+        partial: read a part of a benchmark's download: classes and listed pictures that are missing are left out.
         held_out: so many of the seen classes become the split ``val``: not trained on, there to select on.
         held_out_seed: which ones.
     """
@@ -30,6 +44,9 @@ class DataConfig(Config):
     reader: str = "folder"
     root: str | None = None
     sources: tuple[Source, ...] = SOURCES
+    protocol: str | None = None
+    gallery: Gallery = "listed"
+    partial: bool = False
     held_out: int = Field(default=0, ge=0)
     held_out_seed: int = 0
 
@@ -41,10 +58,14 @@ def read_samples(config: DataConfig) -> pa.Table:
     """Return the sample table (`SAMPLE_SCHEMA`, sorted by id).
 
     Raises:
-        ValueError: unknown reader, no root, or not a dataset of that kind; the message names it.
+        ValueError: unknown reader or protocol, no root, not a dataset of that kind, or not one of the protocol's
+            classes; the message names it.
         StoreError: the store cannot be read.
     """
     table = get_reader(config.reader)(config)
+    if config.protocol:
+        protocol = get_protocol(config.protocol)
+        table = apply_protocol(table, protocol, partial=config.partial, where=config.root or config.reader)
     return hold_out(table, config.held_out, seed=config.held_out_seed) if config.held_out else table
 
 
@@ -80,4 +101,28 @@ def _read_starter(config: DataConfig) -> pa.Table:
     return read_folder(store, config.sources)
 
 
-_READERS: dict[str, Reader] = {"folder": _read_folder, "starter": _read_starter}
+def _benchmark(dataset: Dataset) -> Reader:
+    def read(config: DataConfig) -> pa.Table:
+        if not config.root:
+            raise DatasetError(f"no dataset named: give data.root, the folder of {dataset.title}")
+        protocol = get_protocol(config.protocol) if config.protocol else None
+        if protocol and protocol.dataset != dataset.name:
+            raise DatasetError(f"protocol {protocol.name} is of the reader {protocol.dataset}, not {dataset.name}")
+        return read_benchmark(
+            open_store(config.root),
+            dataset,
+            protocol=protocol,
+            gallery=config.gallery,
+            partial=config.partial,
+            hold_out_listed=not config.held_out,
+        )
+
+    return read
+
+
+BENCHMARKS: dict[str, Dataset] = {dataset.name: dataset for dataset in (SKETCHY, TUBERLIN, QUICKDRAW)}
+_READERS: dict[str, Reader] = {
+    "folder": _read_folder,
+    "starter": _read_starter,
+    **{name: _benchmark(dataset) for name, dataset in BENCHMARKS.items()},
+}
