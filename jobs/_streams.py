@@ -14,10 +14,13 @@ import numpy as np
 import pyarrow as pa
 import ray
 import ray.data
+from PIL import Image
 
 from sketchray.config import Config
 from sketchray.data.loading import SampleError, SampleLoader
+from sketchray.data.multicrop import MultiCropConfig, crop_photo, crop_sketch
 from sketchray.data.order import sample_rng, step_indices
+from sketchray.data.sketch import Sketch
 from sketchray.data.transforms import AugmentConfig, augment_photo, augment_sketch, prepare_photo, prepare_sketch
 
 logger = logging.getLogger(__name__)
@@ -36,6 +39,7 @@ class StreamConfig(Config):
         image_size: side of the square pictures, pixels.
         augment: the training augmentation, or None for the plain preparation that evaluation uses.
         seed: seed of order and augmentation.
+        crops: many views of each sample, for methods that learn from them; they take the place of ``augment``.
     """
 
     modality: Literal["sketch", "photo"]
@@ -43,6 +47,7 @@ class StreamConfig(Config):
     image_size: int
     augment: AugmentConfig | None
     seed: int
+    crops: MultiCropConfig | None = None
 
 
 class DecodeResources(Config):
@@ -68,6 +73,8 @@ def step_batches(
     Yields:
         ``image`` (B, 3, S, S) uint8, ``label`` (B,) int64, ``id`` (B,) str, ``unreadable`` (B,) bool, where B is
         ``batch_size / world_size``. An unreadable sample is replaced by the next readable row of the table and marked.
+        With ``crops``, ``globals`` (B, Vg, 3, S, S) and, where there are any, ``locals`` (B, Vl, 3, s, s) take the
+        place of ``image``.
 
     Raises:
         ValueError: the batch cannot be divided, or there are no samples.
@@ -127,36 +134,43 @@ def _decode(plan: pa.Table, *, samples: Any, config: StreamConfig) -> dict[str, 
     table = ray.get(samples)
     loader = SampleLoader.shared()
     steps, rows = plan["step"].to_numpy(), plan["row"].to_numpy()
-    pictures = [_picture(table, int(row), int(step), loader, config) for step, row in zip(steps, rows, strict=True)]
+    pictures = [_pictures(table, int(row), int(step), loader, config) for step, row in zip(steps, rows, strict=True)]
     used = np.array([row for _, row in pictures], dtype=np.int64)
     return {
-        "image": np.stack([picture for picture, _ in pictures]),
+        **{name: np.stack([views[name] for views, _ in pictures]) for name in pictures[0][0]},
         "label": table["label"].to_numpy()[used],
         "id": np.array(table["id"].take(used).to_pylist()),
         "unreadable": used != rows,
     }
 
 
-def _picture(
-    table: pa.Table, row: int, step: int, loader: SampleLoader, config: StreamConfig
-) -> tuple[np.ndarray, int]:
-    """Decode and augment one row, or the next readable one after it; return the picture and the row it came from."""
+def _pictures(table: pa.Table, row: int, step: int, loader: SampleLoader, config: StreamConfig) -> tuple[Batch, int]:
+    """Decode and augment one row, or the next readable one after it; return its pictures and the row they came from."""
     for offset in range(table.num_rows):
         candidate = (row + offset) % table.num_rows
         try:
-            return _transform(table, candidate, step, loader, config), candidate
+            return _views(table, candidate, step, loader, config), candidate
         except SampleError as error:
             logger.warning("training sample left out: %s", error)
     raise ValueError(f"not one {config.modality} of the {table.num_rows} in this table can be read")
 
 
-def _transform(table: pa.Table, row: int, step: int, loader: SampleLoader, config: StreamConfig) -> np.ndarray:
+def _views(table: pa.Table, row: int, step: int, loader: SampleLoader, config: StreamConfig) -> Batch:
     uri, size = table["uri"][row].as_py(), config.image_size
     rng = sample_rng(config.seed, step, table["id"][row].as_py())
-    if config.modality == "sketch":
-        sketch = loader.sketch(uri)
-        if config.augment is None:
-            return prepare_sketch(sketch, size)
-        return augment_sketch(sketch, size, rng, config.augment)
-    photo = loader.photo(uri)
-    return prepare_photo(photo, size) if config.augment is None else augment_photo(photo, size, rng, config.augment)
+    sample = loader.sketch(uri) if config.modality == "sketch" else loader.photo(uri)
+    if config.crops is None:
+        return {"image": _picture(sample, size, rng, config.augment)}
+    if isinstance(sample, Image.Image):
+        large, small = crop_photo(sample, size, rng, config.crops)
+    else:
+        large, small = crop_sketch(sample, size, rng, config.crops)
+    return {"globals": large} | ({"locals": small} if len(small) else {})
+
+
+def _picture(
+    sample: Sketch | Image.Image, size: int, rng: np.random.Generator, augment: AugmentConfig | None
+) -> np.ndarray:
+    if isinstance(sample, Image.Image):
+        return prepare_photo(sample, size) if augment is None else augment_photo(sample, size, rng, augment)
+    return prepare_sketch(sample, size) if augment is None else augment_sketch(sample, size, rng, augment)

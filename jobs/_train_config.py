@@ -7,6 +7,7 @@ from pydantic import Field
 
 from jobs._streams import DecodeResources, StreamConfig
 from sketchray.config import Config, digest
+from sketchray.data.multicrop import MultiCropConfig
 from sketchray.data.reading import DataConfig
 from sketchray.data.samples import Modality
 from sketchray.data.transforms import AugmentConfig
@@ -84,8 +85,10 @@ class TrainConfig(Config):
         options = dict(self.method)
         return create_method(options.pop("name", ""), classes=classes, encoder=self.encoder, **options)
 
-    def stream(self, modality: Modality, *, augmented: bool = True) -> StreamConfig:
-        """Describe one modality's stream."""
+    def stream(
+        self, modality: Modality, *, augmented: bool = True, crops: MultiCropConfig | None = None
+    ) -> StreamConfig:
+        """Describe one modality's stream; ``crops`` are the method's own views (`Method.crops`)."""
         return StreamConfig.model_validate(
             {
                 "modality": modality,
@@ -93,5 +96,6 @@ class TrainConfig(Config):
                 "image_size": self.encoder.image_size,
                 "augment": self.augment if augmented else None,
                 "seed": self.seed,
+                "crops": crops,
             }
         )

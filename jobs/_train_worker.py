@@ -67,8 +67,12 @@ class Worker:
     def _batches(self) -> Iterator[tuple[streams.Batch, streams.Batch]]:
         steps = range(self.step, self.fit.steps)
         yield from zip(
-            streams.step_batches(self.sketches, self.fit.stream("sketch"), steps=steps, **self._share()),
-            streams.step_batches(self.photos, self.fit.stream("photo"), steps=steps, **self._share()),
+            streams.step_batches(
+                self.sketches, self.fit.stream("sketch", crops=self.method.crops), steps=steps, **self._share()
+            ),
+            streams.step_batches(
+                self.photos, self.fit.stream("photo", crops=self.method.crops), steps=steps, **self._share()
+            ),
             strict=True,
         )
 
@@ -102,15 +106,21 @@ class Worker:
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.tensor(values, device=self.device)  # a copy: Ray Data's arrays are read-only views
 
+    def _crops(self, rows: streams.Batch) -> tuple[torch.Tensor, ...]:
+        return tuple(self._tensor(rows[name]) for name in ("globals", "locals") if name in rows)
+
     def _tensors(self, sketches: streams.Batch, photos: streams.Batch) -> Batch:
+        sketch_crops, photo_crops = self._crops(sketches), self._crops(photos)
         return Batch(
-            sketches=self._tensor(sketches["image"]),
+            sketches=sketch_crops[0][:, 0] if sketch_crops else self._tensor(sketches["image"]),
             sketch_labels=self._tensor(sketches["label"]),
             sketch_ids=sketches["id"].tolist(),
-            photos=self._tensor(photos["image"]),
+            photos=photo_crops[0][:, 0] if photo_crops else self._tensor(photos["image"]),
             photo_labels=self._tensor(photos["label"]),
             photo_ids=photos["id"].tolist(),
             seed=self.fit.seed,
+            sketch_crops=sketch_crops,
+            photo_crops=photo_crops,
         )
 
     def _report(self, terms: dict[str, float], *, unreadable: int, data_wait_s: float) -> None:

@@ -10,6 +10,9 @@ import pytest
 
 from jobs import _streams as streams
 from jobs._train_data import labelled
+from sketchray.data.loading import SampleLoader
+from sketchray.data.multicrop import MultiCropConfig, crop_photo, crop_sketch
+from sketchray.data.order import sample_rng
 from sketchray.data.reading import DataConfig, read_samples
 from sketchray.data.samples import Modality
 from sketchray.data.transforms import AugmentConfig
@@ -94,3 +97,37 @@ def test_a_batch_that_cannot_be_divided_and_an_empty_table_are_refused(mini_root
         next(
             iter(streams.every_sample(samples.slice(0, 0), config("sketch"), rank=0, world_size=1, resources=RESOURCES))
         )
+
+
+@pytest.mark.parametrize("modality", ["sketch", "photo"])
+def test_views_of_many_crops_are_those_of_seed_step_and_id(mini_root: Path, modality: Modality) -> None:
+    samples = seen_rows(mini_root, modality)
+    crops = MultiCropConfig(local_crops=3, local_size=16)
+    whole, half, plain = (
+        list(
+            streams.step_batches(
+                samples, stream, steps=range(2, 4), rank=rank, world_size=world_size, resources=RESOURCES
+            )
+        )
+        for stream, rank, world_size in (
+            (config(modality, crops=crops), 0, 1),
+            (config(modality, crops=crops), 1, 2),
+            (config(modality, crops=crops.model_copy(update={"local_crops": 0})), 0, 1),
+        )
+    )
+    assert whole[0]["globals"].shape == (6, 2, 3, 32, 32)
+    assert whole[0]["locals"].shape == (6, 3, 3, 16, 16)
+    for step, batch in enumerate(whole):
+        assert "image" not in batch
+        for key in ("globals", "locals", "id"):
+            np.testing.assert_array_equal(batch[key][3:], half[step][key])
+        uris = dict(zip(samples["id"].to_pylist(), samples["uri"].to_pylist(), strict=True))
+        sample, loader = batch["id"][4], SampleLoader()
+        rng = sample_rng(3, step + 2, sample)
+        if modality == "sketch":
+            views = crop_sketch(loader.sketch(uris[sample]), 32, rng, crops)
+        else:
+            views = crop_photo(loader.photo(uris[sample]), 32, rng, crops)
+        for key, expected in zip(("globals", "locals"), views, strict=True):
+            np.testing.assert_array_equal(batch[key][4], expected)
+        assert set(plain[step]) == {"globals", "label", "id", "unreadable"}
