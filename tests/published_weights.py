@@ -1,4 +1,4 @@
-"""Small random weights in the published formats."""
+"""Fixtures: small random weights in the formats of the published ones."""
 
 from collections.abc import Callable
 from pathlib import Path
