@@ -6,8 +6,6 @@ from torch import Tensor
 
 from sketchray.losses.gather import gather_rows
 
-UNCLUSTERED = -1
-
 
 def cluster_contrast(
     anchor_BD: Tensor, views_VBD: Tensor, clusters_LB: Tensor, kept_LB: Tensor, *, temperature: float
@@ -25,7 +23,7 @@ def cluster_contrast(
     Args:
         anchor_BD: unit features of the first global view of this rank's samples.
         views_VBD: unit features of their V other views.
-        clusters_LB: cluster of each sample at each of L granularities; `UNCLUSTERED` where it has none.
+        clusters_LB: cluster of each sample at each of L granularities.
         kept_LB: True where the teacher is sure enough of a sample's cluster (`confident`).
         temperature: t > 0; 0.2 in the released code.
 
@@ -45,9 +43,7 @@ def cluster_contrast(
         together_BG = together_BG & (clusters_LB[level][:, None] == clusters_GL[:, level])
         mask_BC = together_BG.repeat(1, views).to(log_BC.dtype)
         row_B = (mask_BC * log_BC).sum(1) / mask_BC.sum(1)  # never empty: a sample's own other views share its cluster
-        kept_B = kept_LB[level] & (clusters_LB[level] != UNCLUSTERED)
-        n_kept = (kept_GL[:, level] * (clusters_GL[:, level] != UNCLUSTERED)).sum()
-        total = total - row_B[kept_B].sum() * ranks / n_kept.clamp(min=1)
+        total = total - row_B[kept_LB[level]].sum() * ranks / kept_GL[:, level].sum().clamp(min=1)
     return total / levels
 
 
@@ -65,8 +61,7 @@ def confident(
         least: 0.2 in the released code.
 
     Returns:
-        Bool (B,); False where a sample has no cluster.
+        Bool (B,).
     """
     posterior_BK = F.softmax(teacher_BD @ centroids_KD.T / temperature, dim=1)
-    own_B = posterior_BK.gather(1, clusters_B.clamp(min=0)[:, None]).squeeze(1)
-    return (own_B > least) & (clusters_B != UNCLUSTERED)
+    return posterior_BK.gather(1, clusters_B[:, None]).squeeze(1) > least

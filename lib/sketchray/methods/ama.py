@@ -92,7 +92,7 @@ class AMA(Method):
         """Cluster the teacher's features of every training sample, once a term needs it."""
         if int(self.steps_done) >= self.config.clusters_from:
             for modality in MODALITIES:
-                self.clusters(modality).fit(self._embedded(modality, samples))
+                self.clusters(modality).fit(self._embedded(modality, samples), most=self.config.cluster_samples)
 
     def _embedded(self, modality: Modality, samples: CleanSamples) -> Iterator[tuple[Tensor, list[str]]]:
         for images_B3HW, ids in samples(modality):
@@ -152,7 +152,7 @@ class AMA(Method):
         nothing = student_VBD.new_zeros(())
         if not clusters or not self.config.contrast or step < self.config.contrast_from:
             return nothing, nothing
-        clusters_LB = clusters.lookup(ids)
+        clusters_LB = clusters.lookup(ids, teacher_BD)
         tau, least = self.config.tau_contrast, self.config.confidence
         kept_LB = torch.stack(
             [

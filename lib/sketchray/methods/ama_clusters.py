@@ -1,7 +1,7 @@
 """Clusters of one modality's training samples at several granularities, found without labels once an epoch."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import faiss
@@ -10,8 +10,6 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from sketchray.losses.cluster_contrast import UNCLUSTERED
 
 ITERATIONS, RESTARTS = 20, 5
 LEAST_MEMBERS, MOST_MEMBERS = 2, 2000  # samples a cluster that k-means looks at; all are assigned
@@ -48,28 +46,33 @@ class Clusters(nn.Module):
         """Unit centroids (K, D) of each granularity."""
         return [self.get_buffer(f"centroids_{level}") for level in range(len(self.granularities))]
 
-    def lookup(self, ids: Sequence[str]) -> Tensor:
-        """Return the clusters of these samples, int64 (L, B); `UNCLUSTERED` for one that was never assigned."""
+    @torch.no_grad()
+    def lookup(self, ids: Sequence[str], unit_BD: Tensor) -> Tensor:
+        """Return the clusters of these samples, int64 (L, B).
+
+        Args:
+            ids: of the samples.
+            unit_BD: unit features; a sample that was not among the clustered ones gets the nearest centroid to these.
+        """
         keys_B = _keys(ids).to(self.keys_N.device)
-        place_B = torch.searchsorted(self.keys_N, keys_B).clamp(max=max(0, len(self) - 1))
-        if not len(self):
-            return torch.full((len(self.granularities), len(keys_B)), UNCLUSTERED, device=keys_B.device)
-        known_B = self.keys_N[place_B] == keys_B
-        return torch.where(known_B[:, None], self.assigned_NL[place_B], UNCLUSTERED).T.contiguous()
+        nearest_LB = torch.stack([(unit_BD @ centroids_KD.T).argmax(dim=1) for centroids_KD in self.centroids])
+        place_B = torch.searchsorted(self.keys_N, keys_B).clamp(max=len(self) - 1)
+        return torch.where(self.keys_N[place_B] == keys_B, self.assigned_NL[place_B].T, nearest_LB)
 
     @torch.no_grad()
-    def fit(self, features: Iterable[tuple[Tensor, Sequence[str]]]) -> None:
-        """Cluster the samples of all ranks anew: k-means on unit features, as released but with unit centroids.
+    def fit(self, features: Iterable[tuple[Tensor, Sequence[str]]], *, most: int | None = None) -> None:
+        """Cluster the samples of all ranks anew: k-means on unit features, as released, but spherical.
 
         The first rank computes and the others take its result, so that all agree to the bit.
 
         Args:
             features: this rank's share, as (unit features (B, D), B sample ids). A sample that comes twice counts once.
+            most: samples of all ranks to look at, the first ones where ranks take turns; None for all.
 
         Raises:
             ValueError: too few samples for a granularity.
         """
-        keys_N, features_ND = self._gather(features)
+        keys_N, features_ND = self._gather(_first(features, most))
         for count in self.granularities:
             if len(keys_N) < LEAST_MEMBERS * count:
                 raise ValueError(
@@ -106,6 +109,22 @@ class Clusters(nn.Module):
             if saved is not None and saved.shape[1:] == self.get_buffer(name).shape[1:]:
                 setattr(self, name, torch.zeros_like(saved, device=self.get_buffer(name).device))
         super()._load_from_state_dict(state_dict, prefix, *others)
+
+
+def _first(
+    features: Iterable[tuple[Tensor, Sequence[str]]], most: int | None
+) -> Iterator[tuple[Tensor, Sequence[str]]]:
+    """Yield this rank's part of the first samples, and read no further than that."""
+    if most is None:
+        yield from features
+        return
+    rank, ranks = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    left = len(range(rank, most, ranks))
+    for features_BD, ids in features:
+        yield features_BD[:left], ids[:left]
+        left -= len(ids)
+        if left <= 0:
+            return
 
 
 def _keys(ids: Sequence[str]) -> Tensor:

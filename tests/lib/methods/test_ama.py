@@ -145,7 +145,7 @@ def test_terms_are_composed_as_stated(dim: int | None) -> None:
         centre = centres[int(m == "photo")]
         expected[f"sd_{m}"] = self_distillation(h, th, centre, student_temperature=0.1, teacher_temperature=0.04)
         clusters = method.clusters(m)  # type: ignore[arg-type]
-        own = clusters.lookup(ids)
+        own = clusters.lookup(ids, k[0])
         kept = torch.stack(
             [confident(k[0], c, o, temperature=0.2, least=0.2) for c, o in zip(clusters.centroids, own, strict=True)]
         )

@@ -1,6 +1,6 @@
 """Clusters: what is near, by name, the same on every rank, and kept in the state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -35,7 +35,7 @@ def test_clusters_are_the_crowds_and_centroids_their_unit_means() -> None:
     features_ND, ids, corner_N = crowd()
     clusters = fitted()
     assert len(clusters) == 40
-    coarse_N, fine_N = clusters.lookup(ids)
+    coarse_N, fine_N = clusters.lookup(ids, -features_ND)  # what is known needs no features
     assert len(set(coarse_N.tolist())) == 2
     for corner in range(4):
         (own,) = set(fine_N[corner_N == corner].tolist())
@@ -43,12 +43,13 @@ def test_clusters_are_the_crowds_and_centroids_their_unit_means() -> None:
         torch.testing.assert_close(clusters.centroids[1][own], mean_D, atol=1e-5, rtol=0)
     for level, centroids_KD in enumerate(clusters.centroids):
         nearest = [max(range(len(centroids_KD)), key=lambda c: float(x @ centroids_KD[c])) for x in features_ND]
-        assert clusters.lookup(ids)[level].tolist() == nearest
+        assert clusters.lookup(ids, -features_ND)[level].tolist() == nearest
 
 
-def test_a_sample_that_was_never_seen_has_no_cluster() -> None:
-    assert fitted().lookup(["stranger", "sample 0"])[:, 0].tolist() == [-1, -1]
-    assert Clusters((2, 4), 3, name="sketch").lookup(["sample 0"]).tolist() == [[-1], [-1]]
+def test_a_sample_that_was_not_clustered_gets_the_nearest_centroid() -> None:
+    features_ND, ids, _ = crowd()
+    clusters, strangers = fitted(), [f"stranger {i}" for i in range(40)]
+    assert torch.equal(clusters.lookup(strangers, features_ND), clusters.lookup(ids, features_ND))
 
 
 def test_a_sample_that_comes_twice_counts_once() -> None:
@@ -56,7 +57,7 @@ def test_a_sample_that_comes_twice_counts_once() -> None:
     clusters = Clusters((2, 4), 3, name="sketch")
     clusters.fit([(features_ND, ids), (features_ND[:7], ids[:7])])
     assert len(clusters) == 40
-    assert torch.equal(clusters.lookup(ids), fitted().lookup(ids))
+    assert torch.equal(clusters.assigned_NL, fitted().assigned_NL)
 
 
 def test_too_few_samples_are_named() -> None:
@@ -68,11 +69,40 @@ def test_too_few_samples_are_named() -> None:
 def test_the_state_holds_them_whatever_their_number() -> None:
     clusters, fresh = fitted(), Clusters((2, 4), 3, name="sketch")
     fresh.load_state_dict(clusters.state_dict())
-    assert torch.equal(fresh.lookup(crowd()[1]), clusters.lookup(crowd()[1]))
+    assert torch.equal(fresh.lookup(crowd()[1], crowd()[0]), clusters.lookup(crowd()[1], crowd()[0]))
     assert all(torch.equal(a, b) for a, b in zip(fresh.centroids, clusters.centroids, strict=True))
     empty = Clusters((2, 4), 3, name="sketch")
     fresh.load_state_dict(empty.state_dict())
     assert len(fresh) == 0
+
+
+def first_samples(most: int, rank: int = 0, ranks: int = 1) -> Clusters:
+    features_ND, ids, _ = crowd()
+    read = []
+
+    def share() -> Iterator[tuple[Tensor, list[str]]]:
+        for first in range(rank, 40, 4 * ranks):
+            rows = list(range(first, min(first + 4 * ranks, 40), ranks))
+            read.extend(rows)
+            yield features_ND[rows], [ids[row] for row in rows]
+
+    clusters = Clusters((2, 4), 3, name="sketch")
+    clusters.fit(share(), most=most)
+    assert len(read) < 40 // ranks  # no batch beyond the last one needed
+    return clusters
+
+
+def first_samples_on_a_rank() -> dict[str, Tensor]:
+    return first_samples(21, dist.get_rank(), 2).state_dict()
+
+
+def test_a_limit_takes_the_first_samples_on_any_number_of_ranks(two_ranks: Ranks) -> None:
+    one = first_samples(21)
+    features_ND, ids, _ = crowd()
+    whole = Clusters((2, 4), 3, name="sketch")
+    whole.fit([(features_ND[:21], ids[:21])])
+    for theirs in (one.state_dict(), *two_ranks(first_samples_on_a_rank)):
+        assert all(torch.equal(theirs[name], value) for name, value in whole.state_dict().items())
 
 
 def fit_on_a_rank() -> dict[str, Tensor]:
