@@ -11,11 +11,14 @@ LOGICAL_CPUS_PER_CORE = 4
 _ours = False  # whether the connection of this process is one that `connect` made
 
 
-def connect() -> None:
+def connect(*, worker_logs: bool = True) -> None:
     """Join the cluster in ``RAY_ADDRESS`` (``ray job submit`` sets it), or start a local one that ends with us.
 
     Without an address no other cluster of this machine is joined. A local Ray has more logical CPUs than cores, since
     two trainers at one CPU each would leave none for decoding.
+
+    Args:
+        worker_logs: print the workers' log lines here; without, they are only in Ray's own logs.
     """
     global _ours  # noqa: PLW0603 - as Ray's own connection, it belongs to the process
     quiet()
@@ -23,9 +26,10 @@ def connect() -> None:
         return
     _ours = True
     if address := os.environ.get("RAY_ADDRESS"):
-        ray.init(address=address, logging_level=logging.WARNING)
+        ray.init(address=address, logging_level=logging.WARNING, log_to_driver=worker_logs)
     else:
-        ray.init(address="local", num_cpus=LOGICAL_CPUS_PER_CORE * (os.cpu_count() or 1), logging_level=logging.WARNING)
+        cpus = LOGICAL_CPUS_PER_CORE * (os.cpu_count() or 1)
+        ray.init(address="local", num_cpus=cpus, logging_level=logging.WARNING, log_to_driver=worker_logs)
 
 
 def leave() -> None:

@@ -1,0 +1,119 @@
+"""The search space: a distribution for each dotted key of a training configuration, checked before anything starts."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from jobs._train_config import TrainConfig
+from sketchray.config import Config, ConfigError, build_config, override
+from sketchray.methods.registry import method_config
+
+Scalar = bool | int | float | str | None
+Point = dict[str, Scalar]  # one trial's values by dotted key
+
+FORMS = "{uniform: [low, high]}, {loguniform: [low, high]}, {integer: [low, high]} or {choice: [...]}"
+# What makes trials comparable: the samples that are learnt from, and those that are measured on.
+FIXED = ("data", "resources", "validate_per_class")
+DIGITS = 4
+
+
+class Domain(Config):
+    """What one key may be; exactly one of the forms is given.
+
+    Attributes:
+        uniform: a number between two.
+        loguniform: a number between two positive ones, uniform in its logarithm.
+        integer: a whole number between two, both included.
+        choice: one of these.
+    """
+
+    uniform: tuple[float, float] | None = None
+    loguniform: tuple[float, float] | None = None
+    integer: tuple[int, int] | None = None
+    choice: tuple[Scalar, ...] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Domain":
+        if len(self.model_fields_set) != 1:
+            raise ValueError(f"one form is to be given: {FORMS}")
+        for bounds in (self.uniform, self.loguniform, self.integer):
+            if bounds is not None and not bounds[0] < bounds[1]:
+                raise ValueError(f"the lower bound {bounds[0]} is not below the upper bound {bounds[1]}")
+        if self.loguniform is not None and self.loguniform[0] <= 0:
+            raise ValueError("loguniform: bounds are above 0")
+        return self
+
+    @property
+    def ends(self) -> tuple[Scalar, ...]:
+        """Both bounds, or every choice."""
+        return self.choice or self.uniform or self.loguniform or self.integer or ()
+
+    def sampler(self) -> Any:
+        """Return Ray Tune's distribution."""
+        from ray import tune
+
+        if self.choice is not None:
+            return tune.choice(list(self.choice))
+        if self.integer is not None:
+            return tune.randint(self.integer[0], self.integer[1] + 1)
+        if self.loguniform is not None:
+            return tune.loguniform(*self.loguniform)
+        assert self.uniform is not None
+        return tune.uniform(*self.uniform)
+
+
+Space = dict[str, Domain]
+
+
+def read_space(space: Mapping[str, Any], base: TrainConfig) -> Space:
+    """Return the domain of every dotted key.
+
+    Args:
+        space: as a recipe states it, ``{method.inst: {loguniform: [0.01, 1]}}`` or, as overrides make it, nested.
+        base: what the trials have in common; every end of every domain is tried on it.
+
+    Raises:
+        ConfigError: no space, no such key (with the nearest known one), a value that the key cannot have, not a
+            distribution, or a key that all trials have to share.
+    """
+    domains = {key: build_config(Domain, value, where=f"space.{key}.") for key, value in _leaves(space)}
+    if not domains:
+        raise ConfigError(f"space: no key to search over; give some, as space.method.inst=FORM, where FORM is {FORMS}")
+    for key, domain in domains.items():
+        if key.partition(".")[0] in FIXED:
+            raise ConfigError(f"space.{key}: all trials share {', '.join(FIXED)}, or they could not be compared")
+        for value in domain.ends:
+            try:
+                at_point(base, {key: value})
+            except ConfigError as error:
+                raise ConfigError(f"space.{key}: {error}") from error
+    return domains
+
+
+def at_point(base: TrainConfig, point: Point) -> TrainConfig:
+    """Return a trial's configuration.
+
+    Raises:
+        ConfigError: an unknown key, or a value that it cannot have.
+    """
+    config = override(base, point)
+    options = dict(config.method)
+    method_config(options.pop("name", ""), **options)
+    return config
+
+
+def rounded(point: Point) -> Point:
+    """Return a drawn point with four significant digits: what a report shows is then what was tried."""
+    return {key: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for key, v in point.items()}
+
+
+def _leaves(space: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, value in space.items():
+        key = f"{prefix}{name}"
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"space.{key}: {value!r} is not a distribution; it is {FORMS}")
+        if value.keys() & Domain.model_fields.keys():
+            yield key, value
+        else:
+            yield from _leaves(value, f"{key}.")

@@ -1,0 +1,67 @@
+"""Search training configurations with Ray Tune: Optuna proposes values, ASHA stops what falls behind.
+
+    python -m jobs.tune --recipe rpkd-tiny51 trials=8 'space.method.inst={loguniform: [0.01, 1]}'
+
+A trial is a run of the train job. Its objective is measured at every checkpoint on seen classes that are held out of
+training (``held_out``, ``train.data.held_out``); no unseen sample is opened. The result lies in the store as
+``tunes/<digest>/result.json``: it names the best values and the command that trains with them on all seen classes. The
+same search submitted again goes on where it was killed, and once it is finished it answers at once.
+"""
+
+import sys
+from typing import Any
+
+import pyarrow.compute as pc
+from pydantic import ValidationError
+
+from jobs._cli import run_verb
+from jobs._cluster import connect
+from jobs._train_data import class_names, train_data
+from jobs._tune_config import TuneConfig
+from jobs._tune_result import TuneResult, collect
+from jobs._tune_search import search
+from jobs._tune_space import read_space
+from sketchray.data.reading import read_samples
+from sketchray.storage import NotFound, Store, default_store
+
+
+def run(config: TuneConfig) -> dict[str, Any]:
+    """Search, or go on, or find the finished search; print its table and return it."""
+    base, samples = config.base(read_samples(config.train.data))
+    space = read_space(config.space, base)
+    config.asha(base, space)
+    tune_id = config.tune_id(base, space, samples)
+    store = default_store().child(f"tunes/{tune_id}")
+    result, status = find(store), "found"
+    if result is None:
+        train_data(samples, base)  # says in one line what would go wrong in every trial
+        connect(worker_logs=False)  # those of several trials at once
+        search(config, base, space=space, samples=samples, store=store)
+        held_out = class_names(samples.filter(pc.equal(samples["split"], "val")))
+        result = collect(
+            tune_id, store=store, base=base, metric=config.metric, held_out=held_out, original=config.train
+        )
+        store.write("result.json", result.model_dump_json(indent=2).encode())
+        status = "tuned"
+    forget(store)
+    print(result.table(), file=sys.stderr, flush=True)
+    return {"status": status, "uri": store.uri_of("result.json")} | result.model_dump(mode="json")
+
+
+def find(store: Store) -> TuneResult | None:
+    """Return the result of a finished search, None where there is none or what is there cannot be read."""
+    try:
+        return TuneResult.model_validate_json(store.read("result.json"))
+    except (NotFound, ValidationError):
+        return None
+
+
+def forget(store: Store) -> None:
+    """Delete what only an unfinished search needs: Ray's state, and the trials' checkpoints."""
+    for entry in list(store.list()):
+        if entry.key != "result.json":
+            store.delete(entry.key)
+
+
+if __name__ == "__main__":
+    sys.exit(run_verb("tune", TuneConfig, run, doc=__doc__))
