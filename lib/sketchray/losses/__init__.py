@@ -7,6 +7,7 @@ from sketchray.losses.centres import centre_divergence
 from sketchray.losses.cluster_contrast import cluster_contrast, confident
 from sketchray.losses.distance_alignment import distance_alignment
 from sketchray.losses.gather import gather_rows, own_rows
+from sketchray.losses.gaussian import gaussian_divergence, sample_noise
 from sketchray.losses.instance import soft_cross_entropy
 from sketchray.losses.relation import relation_divergence
 from sketchray.losses.self_distillation import moved_centre, self_distillation
@@ -18,10 +19,12 @@ __all__ = [
     "confident",
     "distance_alignment",
     "gather_rows",
+    "gaussian_divergence",
     "guidance",
     "moved_centre",
     "own_rows",
     "relation_divergence",
+    "sample_noise",
     "self_distillation",
     "similarity_guidance",
     "soft_cross_entropy",

@@ -3,20 +3,31 @@
 from sketchray.methods.ama import AMA
 from sketchray.methods.ama_config import AMAConfig
 from sketchray.methods.base import Batch, Method
+from sketchray.methods.clusterretri import ClusterRetri, ClusterRetriConfig
+from sketchray.methods.finetune import Finetune, FinetuneConfig
 from sketchray.methods.registry import create_method, list_methods, register_method
 from sketchray.methods.rpkd import RPKD, RPKDConfig
+from sketchray.methods.student import StudentConfig, StudentMethod
 
 __all__ = [
     "AMA",
     "RPKD",
     "AMAConfig",
     "Batch",
+    "ClusterRetri",
+    "ClusterRetriConfig",
+    "Finetune",
+    "FinetuneConfig",
     "Method",
     "RPKDConfig",
+    "StudentConfig",
+    "StudentMethod",
     "create_method",
     "list_methods",
     "register_method",
 ]
 
 register_method("ama", AMA, AMAConfig)
+register_method("clusterretri", ClusterRetri, ClusterRetriConfig)
+register_method("finetune", Finetune, FinetuneConfig)
 register_method("rpkd", RPKD, RPKDConfig)
