@@ -166,7 +166,7 @@ def test_the_generalised_setting_by_loops(report: Report) -> None:
 def test_the_report_says_what_was_learnt_from_what(report: Report) -> None:
     assert "a trained encoder was trained on them" in report.text()
     page = report.markdown()
-    assert "encoder, cluster M=2 K=2 fusion=0.2*†" in page
+    assert "| cluster M=2 K=2 fusion=0.2*† |" in page
     assert "## Generalised: harmonic mean of unseen and seen sketches" in page
     assert "gallery-transductive" in page
     assert "(oracle)" in page

@@ -52,10 +52,9 @@ def audit(
 
     rows = []
     for ranking in rankings:
-        ranker = ranking.ranker()
-        codebook = ranker.fit(given.embedding_ND)
-        about = ranking.about(codebook)
-        rows.append(row(asked.embedding_ND, given.embedding_ND, about=about, ranker=ranker, codebook=codebook))
+        codebook = ranking.fit(given.embedding_ND)
+        ranked = {"ranker": ranking.ranker(), "codebook": codebook}
+        rows.append(row(asked.embedding_ND, given.embedding_ND, about=ranking.about(codebook), **ranked))
     if bits is not None:
         codes = binary_codes(asked.embedding_ND, given.embedding_ND, bits=bits)
         rows.append(row(*codes, about={"ranking": f"{bits} bits", "transductive": True}))

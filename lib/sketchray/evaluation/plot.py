@@ -9,8 +9,8 @@ from sketchray.evaluation.tables import labels
 
 WIDTH, HEIGHT, MARGIN = 720, 420, 50
 LINE = 19  # of the legend, pixels
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31")
-DASHES = {"": "none", "*": "7 4", "*†": "1 4", "†": "1 4"}
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31", "#7f3c8d", "#80ba5a")
+DASHES = {"": "none", "*": "7 4", "*†": "2 3", "†": "2 3"}
 CHANCE = 'stroke="#888" stroke-dasharray="12 5"'
 
 

@@ -11,11 +11,16 @@ Columns = Sequence[Row] | Sequence[Harmonic]
 
 
 def labels(rows: Columns) -> list[str]:
-    """Return a short column title a row, numbered where two would be the same, with the marks of the row."""
+    """Return a short column title a row, numbered where two would be the same, with the marks of the row.
+
+    Where rows of one name differ in their ranking, the ranking alone is the title.
+    """
+    one = len({row.name for row in rows}) == 1 and len({row.ranking for row in rows}) > 1
     short = []
     for row in rows:
         name = row.name.rstrip("/").rpartition("/")[2][-LABEL_WIDTH:]
-        short.append(name + f", {row.ranking}" * (row.ranking != NEAREST) + row.marks)
+        label = row.ranking if one else name + f", {row.ranking}" * (row.ranking != NEAREST)
+        short.append(label + row.marks)
     return [
         f"{label} ({short[: column + 1].count(label)})" if short.count(label) > 1 else label
         for column, label in enumerate(short)

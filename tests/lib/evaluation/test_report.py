@@ -8,7 +8,7 @@ import pytest
 
 from sketchray.evaluation import Harmonic, Report, Row, Unreadable, evaluate
 from sketchray.evaluation.plot import precision_plot
-from sketchray.evaluation.tables import COLUMNS
+from sketchray.evaluation.tables import COLUMNS, labels
 from sketchray.ranking import Selection
 
 
@@ -76,8 +76,8 @@ def test_oracle_rows_are_marked_everywhere_beside_the_choice_without_labels() ->
     swept = row("one", 1, ranking="cluster K=16", transductive=True, oracle=True)
     made = report(row("one", 2), chosen, swept)
     for text in (made.text(), made.markdown()):
-        assert "one, cluster K=8 (auto)*" in text
-        assert "one, cluster K=16*†" in text
+        assert "cluster K=8 (auto)*" in text
+        assert "cluster K=16*†" in text
         assert "| 8 | 0.25* | -2 |" in text
         assert "| 16 | 0.125 | -1* |" in text
         assert "only the labels of the unseen classes tell (oracle)" in text
@@ -130,7 +130,7 @@ def test_the_plot_has_a_line_and_a_marked_legend_entry_a_row() -> None:
     assert len(lines) == 4
     assert len({line.attrib.get("stroke-dasharray") for line in lines}) == 4
     texts = [text.text or "" for text in picture.findall("{*}text")]
-    assert {"one", "one, cluster K=8*", "one, cluster K=9*†", "chance"} <= set(texts)
+    assert {"nearest", "cluster K=8*", "cluster K=9*†", "chance"} <= set(texts)
     assert any("gallery-transductive" in text for text in texts)
     assert any("oracle" in text for text in texts)
     places = [float(text.attrib["y"]) for text in picture.findall("{*}text")]
@@ -148,3 +148,11 @@ def test_text_columns_align_and_equal_labels_are_told_apart() -> None:
 def test_json_round_trip() -> None:
     made = report(row("one", 0))
     assert Report.model_validate_json(made.model_dump_json()) == made
+
+
+def test_titles_say_what_differs() -> None:
+    one, clustered = row("s3://x/one", 0), row("s3://x/one", 0, ranking="cluster K=8", transductive=True)
+    other = row("s3://x/two", 1)
+    assert labels([one]) == ["one"]
+    assert labels([one, clustered]) == ["nearest", "cluster K=8*"]
+    assert labels([one, clustered, other]) == ["one", "one, cluster K=8*", "two"]
