@@ -52,15 +52,22 @@ def evaluate(encoders: Sequence[str], *overrides: str) -> list[dict[str, Any]]:
 def main_table(seeds: int) -> None:
     """Print each method under each ranking: the mean over seeds, and the lowest and highest."""
     names = {train(method, seed): method for seed in range(seeds) for method in METHODS}
-    table: dict[tuple[str, str], list[dict[str, float]]] = defaultdict(list)
-    for row in evaluate([FROZEN, *names]):
-        table[names.get(row["name"], "frozen"), row["ranking"]].append(row["metrics"])
-    rankings = list(dict.fromkeys(ranking for _, ranking in table))
+    rows = evaluate([FROZEN, *names])
     for metric in METRICS:
+        table: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+        for row in rows:
+            ranking = row["ranking"].split()[0] + (", best of the oracle sweep" if row["oracle"] else "")
+            cell = table[names.get(row["name"], "frozen"), ranking]
+            cell[row["name"]] = max(cell.get(row["name"], 0.0), row["metrics"][metric])
+        rankings = list(dict.fromkeys(ranking for _, ranking in table))
         print(f"\n| {metric} | {' | '.join(rankings)} |\n|{'---|' * (len(rankings) + 1)}")
         for method in ("frozen", *METHODS):
-            cells = [spread([values[metric] for values in table[method, ranking]]) for ranking in rankings]
+            cells = [spread(list(table[method, ranking].values())) for ranking in rankings]
             print(f"| {method} | {' | '.join(cells)} |", flush=True)
+    print("\nK that was chosen without a label, by method:")
+    for method in ("frozen", *METHODS):
+        chosen = [row["ranking"] for row in rows if row["selection"] and names.get(row["name"], "frozen") == method]
+        print(f"- {method}: {'; '.join(chosen)}")
 
 
 def spread(values: Sequence[float]) -> str:

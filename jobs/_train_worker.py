@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import ray.train
 import ray.train.torch
 import torch
@@ -15,12 +14,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 from jobs import _streams as streams
 from jobs._cluster import quiet
+from jobs._train_batch import to_batch, to_tensor
 from jobs._train_config import TrainConfig
 from jobs._train_data import first_of_each_class
 from jobs._validation import Validator
 from sketchray.data.samples import Modality
 from sketchray.encoders import save_pretrained
-from sketchray.methods import Batch, Method
+from sketchray.methods import Method
 from sketchray.methods.fitting import load_state, save_state, train_step
 
 
@@ -57,12 +57,12 @@ class Worker:
     def _class_photos(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         few = first_of_each_class(self.photos, self.fit.prepare_per_class)
         for batch in streams.every_sample(few, self.fit.stream("photo", augmented=False), **self._share()):
-            yield self._tensor(batch["image"]), self._tensor(batch["label"])
+            yield to_tensor(batch["image"], self.device), to_tensor(batch["label"], self.device)
 
     def _clean_samples(self, modality: Modality) -> Iterator[tuple[torch.Tensor, list[str]]]:
         samples = self.sketches if modality == "sketch" else self.photos
         for batch in streams.every_sample(samples, self.fit.stream(modality, augmented=False), **self._share()):
-            yield self._tensor(batch["image"]), batch["id"].tolist()
+            yield to_tensor(batch["image"], self.device), batch["id"].tolist()
 
     def _batches(self) -> Iterator[tuple[streams.Batch, streams.Batch]]:
         steps = range(self.step, self.fit.steps)
@@ -92,9 +92,8 @@ class Worker:
             unreadable += int(sketches["unreadable"].sum() + photos["unreadable"].sum())
             if self.step % self.fit.steps_per_epoch == 0:
                 self.method.start_epoch(self.step // self.fit.steps_per_epoch, self._clean_samples)
-            terms = train_step(
-                wrapped, self._tensors(sketches, photos), self.optimizers, step=self.step, total=self.fit.steps
-            )
+            batch = to_batch(sketches, photos, seed=self.fit.seed, device=self.device)
+            terms = train_step(wrapped, batch, self.optimizers, step=self.step, total=self.fit.steps)
             self.step += 1
             if self.rank == 0 and board is not None:
                 board.post.remote(self.step, f"loss {terms['loss']:.3f}")
@@ -102,26 +101,6 @@ class Worker:
                 self._report(terms, unreadable=unreadable, data_wait_s=waited)
                 waited = 0.0
             last = time.perf_counter()
-
-    def _tensor(self, values: np.ndarray) -> torch.Tensor:
-        return torch.tensor(values, device=self.device)  # a copy: Ray Data's arrays are read-only views
-
-    def _crops(self, rows: streams.Batch) -> tuple[torch.Tensor, ...]:
-        return tuple(self._tensor(rows[name]) for name in ("globals", "locals") if name in rows)
-
-    def _tensors(self, sketches: streams.Batch, photos: streams.Batch) -> Batch:
-        sketch_crops, photo_crops = self._crops(sketches), self._crops(photos)
-        return Batch(
-            sketches=sketch_crops[0][:, 0] if sketch_crops else self._tensor(sketches["image"]),
-            sketch_labels=self._tensor(sketches["label"]),
-            sketch_ids=sketches["id"].tolist(),
-            photos=photo_crops[0][:, 0] if photo_crops else self._tensor(photos["image"]),
-            photo_labels=self._tensor(photos["label"]),
-            photo_ids=photos["id"].tolist(),
-            seed=self.fit.seed,
-            sketch_crops=sketch_crops,
-            photo_crops=photo_crops,
-        )
 
     def _report(self, terms: dict[str, float], *, unreadable: int, data_wait_s: float) -> None:
         counts = torch.tensor([unreadable, data_wait_s], dtype=torch.float64, device=self.device)
