@@ -9,7 +9,7 @@ from pydantic import ConfigDict, model_validator
 from sketchray.config import Config
 from sketchray.evaluation.rows import NEAREST
 from sketchray.ranking import Codebook, Ranker, create_ranker, ranker_config, select_codewords
-from sketchray.ranking.selection import Criterion
+from sketchray.ranking.criteria import Criterion
 
 
 class RankerConfig(Config):
