@@ -19,7 +19,6 @@ Tensor legend: B samples of one modality, V views (the g global ones first), D f
 granularities.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -29,19 +28,11 @@ from torch.optim import SGD, AdamW, Optimizer
 from sketchray.data.multicrop import MultiCropConfig
 from sketchray.data.samples import Modality
 from sketchray.encoders import Encoder, EncoderConfig
-from sketchray.losses import (
-    cluster_contrast,
-    confident,
-    distance_alignment,
-    gather_rows,
-    moved_centre,
-    own_rows,
-    self_distillation,
-    similarity_guidance,
-)
+from sketchray.losses import gather_rows, moved_centre, self_distillation
 from sketchray.methods.ama_clusters import Clusters
 from sketchray.methods.ama_config import AMAConfig
 from sketchray.methods.ama_head import Branch
+from sketchray.methods.ama_terms import contrast_term, guidance_term, mutual_term, shares, spread
 from sketchray.methods.base import Batch, CleanSamples, Method
 
 MODALITIES: tuple[Modality, Modality] = ("sketch", "photo")
@@ -100,18 +91,21 @@ class AMA(Method):
             yield self.teacher.encoder(images_B3HW, photo_B), ids
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Return every term unweighted, its share of the loss (``share_*``), what shows a collapse, and ``loss``.
+        """Return every term unweighted, its share of the loss (``share_*``), ``loss``, and what shows a collapse.
 
-        ``spread_*`` is the mean over dimensions of the standard deviation of the teacher's unit features, times the
-        root of D: 1 where they fill the sphere, 0 where they are one point. ``kept_*`` is the part of samples that the
-        cluster contrast takes.
+        ``spread_*`` (`spread`) is of the teacher's features, ``kept_*`` the part of samples in the cluster contrast. A
+        term is 0 before its time.
 
         Raises:
             ValueError: the batch has no views.
         """
-        terms: dict[str, Tensor] = {}
+        config, step = self.config, batch.step
+        contrasts = config.contrast > 0 and step >= config.contrast_from and len(self.sketch_clusters) > 0
+        guides = config.guidance > 0 and step >= config.mutual_from
+        aligns = config.mutual > 0 and step >= config.mutual_from and len(self.sketch_clusters) > 0
+        nothing = self.centre_MK.new_zeros(())
+        terms: dict[str, Tensor] = {"ma": nothing}
         seen: dict[str, Tensor] = {}
-        aligned = []
         for modality in MODALITIES:
             sketch = modality == "sketch"
             crops, ids = (batch.sketch_crops, batch.sketch_ids) if sketch else (batch.photo_crops, batch.photo_ids)
@@ -121,15 +115,22 @@ class AMA(Method):
             with torch.no_grad():
                 teacher_gBD, targets_gBK = self.teacher(crops[:1], photo=not sketch)
             terms[f"sd_{modality}"] = self._distil(modality, outputs_VBK, targets_gBK)
-            clusters = self.clusters(modality)
-            terms[f"cc_{modality}"], seen[f"kept_{modality}"] = self._contrast(
-                student_VBD, teacher_gBD[0], clusters, ids, batch.step
-            )
-            terms[f"sg_{modality}"] = self._guide(student_VBD[: len(teacher_gBD)], teacher_gBD, batch.step)
-            aligned.append(self._align(student_VBD[0], batch.step))
+            terms[f"cc_{modality}"], seen[f"kept_{modality}"] = nothing, nothing
+            if contrasts:
+                terms[f"cc_{modality}"], seen[f"kept_{modality}"] = contrast_term(
+                    student_VBD, teacher_gBD[0], self.clusters(modality), ids, config
+                )
+            student_gBD = student_VBD[: len(teacher_gBD)]
+            terms[f"sg_{modality}"] = guidance_term(student_gBD, teacher_gBD, config) if guides else nothing
+            if aligns:
+                aligned = mutual_term(student_gBD[0], self.sketch_clusters, self.photo_clusters, config)
+                terms["ma"] = terms["ma"] + aligned / len(MODALITIES)
             seen[f"spread_{modality}"] = spread(gather_rows(teacher_gBD[0]))
-        terms["ma"] = torch.stack(aligned).mean()
-        return self._weighted(terms, batch.step) | seen
+        weights = {"ma": config.mutual, "sd_sketch": config.sketch, "sd_photo": config.photo}
+        weights |= {f"cc_{modality}": config.contrast_weight(step) for modality in MODALITIES}
+        weights |= {f"sg_{modality}": config.guidance for modality in MODALITIES}
+        weighted = {name: weights[name] * term for name, term in terms.items()}
+        return {"loss": torch.stack(list(weighted.values())).sum()} | terms | shares(weighted) | seen
 
     def _distil(self, modality: Modality, outputs_VBK: Tensor, targets_gBK: Tensor) -> Tensor:
         """Return L_sd against the centre as it was, and move the centre."""
@@ -144,61 +145,6 @@ class AMA(Method):
         )
         self.centre_MK[row] = moved_centre(self.centre_MK[row], targets_gBK, momentum=config.centre_momentum)
         return loss
-
-    def _contrast(
-        self, student_VBD: Tensor, teacher_BD: Tensor, clusters: Clusters, ids: Sequence[str], step: int
-    ) -> tuple[Tensor, Tensor]:
-        """Return L_cc and the part of samples that were kept, over all granularities."""
-        nothing = student_VBD.new_zeros(())
-        if not clusters or not self.config.contrast or step < self.config.contrast_from:
-            return nothing, nothing
-        clusters_LB = clusters.lookup(ids, teacher_BD)
-        tau, least = self.config.tau_contrast, self.config.confidence
-        kept_LB = torch.stack(
-            [
-                confident(teacher_BD, centroids_KD, own_B, temperature=tau, least=least)
-                for centroids_KD, own_B in zip(clusters.centroids, clusters_LB, strict=True)
-            ]
-        )
-        loss = cluster_contrast(student_VBD[0], student_VBD[1:], clusters_LB, kept_LB, temperature=tau)
-        return loss, kept_LB.to(loss.dtype).mean()
-
-    def _guide(self, student_gBD: Tensor, teacher_gBD: Tensor, step: int) -> Tensor:
-        """Return L_sg over the global views; two views of one sample are alike whatever the teacher finds."""
-        if not self.config.guidance or step < self.config.mutual_from:
-            return student_gBD.new_zeros(())
-        views, rows = student_gBD.shape[:2]
-        instances_B = torch.arange(own_rows(rows).start, own_rows(rows).stop, device=student_gBD.device)
-        return similarity_guidance(
-            student_gBD.flatten(0, 1),
-            teacher_gBD.flatten(0, 1),
-            instances_B.repeat(views),
-            neighbours=self.config.neighbours,
-        )
-
-    def _align(self, student_BD: Tensor, step: int) -> Tensor:
-        """Return L_ma of one modality, averaged over granularities."""
-        if (
-            not (self.sketch_clusters and self.photo_clusters)
-            or not self.config.mutual
-            or step < self.config.mutual_from
-        ):
-            return student_BD.new_zeros(())
-        pairs = zip(self.sketch_clusters.centroids, self.photo_clusters.centroids, strict=True)
-        tau = self.config.tau_mutual
-        return torch.stack([distance_alignment(student_BD, a_KD, b_KD, temperature=tau) for a_KD, b_KD in pairs]).mean()
-
-    def _weighted(self, terms: dict[str, Tensor], step: int) -> dict[str, Tensor]:
-        """Return the loss, the terms, and each one's share of the loss on the global batch."""
-        config, contrast = self.config, self.config.contrast_weight(step)
-        weights = {"sd_sketch": config.sketch, "sd_photo": config.photo, "ma": config.mutual}
-        weights |= {f"cc_{modality}": contrast for modality in MODALITIES}
-        weights |= {f"sg_{modality}": config.guidance for modality in MODALITIES}
-        weighted_T = torch.stack([weights[name] * term for name, term in terms.items()])
-        global_T = gather_rows(weighted_T.detach()[None]).mean(0)
-        shares_T = global_T / global_T.sum().clamp(min=torch.finfo(global_T.dtype).tiny)
-        shares = {f"share_{name}": share for name, share in zip(terms, shares_T.unbind(), strict=True)}
-        return {"loss": weighted_T.sum(), **terms, **shares}
 
     def optimizers(self, total_steps: int) -> dict[str, Optimizer]:  # noqa: ARG002 - others plan over it
         """Return one optimiser, with a rate for the student's encoder and one for its head."""
@@ -219,8 +165,3 @@ class AMA(Method):
         """Let the teacher follow the student."""
         self.teacher.follow(self.student, half_life=self.config.ema_half_life)
         self.steps_done.fill_(step + 1)
-
-
-def spread(unit_BD: Tensor) -> Tensor:
-    """Return the mean over dimensions of the standard deviation of unit vectors, times the root of D: 0 to 1."""
-    return unit_BD.std(dim=0, correction=0).mean() * math.sqrt(unit_BD.shape[1])

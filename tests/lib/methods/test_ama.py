@@ -18,7 +18,7 @@ from sketchray.data.samples import Modality
 from sketchray.encoders import EncoderConfig
 from sketchray.losses import cluster_contrast, confident, distance_alignment, self_distillation, similarity_guidance
 from sketchray.methods import AMA, Batch, Method, create_method
-from sketchray.methods.ama import spread
+from sketchray.methods.ama_terms import spread
 from sketchray.methods.fitting import load_state, save_state, train_step
 
 Ranks = Callable[..., list[Any]]
