@@ -147,6 +147,40 @@ def test_the_command_prints_json_last_and_writes_a_folder(
     assert "nothing" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("local_ray", "store")
+def test_held_out_classes_are_evaluated_without_opening_an_unseen_sample(mini_root: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(mini_root, tmp_path / "data")
+    for photo in (*(root / "photos" / "star").iterdir(), *(root / "photos" / "zigzag").iterdir()):
+        photo.write_bytes(b"not a picture")
+    rankers = [{"name": "nearest"}, {"name": "cluster", "chunks": 1, "codewords": "auto", "oracle": [4]}]
+    wanted = config(
+        root,
+        data={"root": str(root), "held_out": 2},
+        query_split="val",
+        gallery_split="val",
+        distractors=False,
+        generalised=True,
+        rankers=rankers,
+        binary=8,
+    )
+    result = job.run(wanted)
+    assert result["unreadable"] == []
+    rows = [row for row in result["rows"] if row["setting"] == "val pictures"]
+    assert [(row["ranking"], row["transductive"], row["oracle"]) for row in rows] == [
+        ("nearest", False, False),
+        ("cluster M=1 K=2 (auto) fusion=0.2", True, False),
+        ("cluster M=1 K=4 fusion=0.2", True, True),
+        ("8 bits", True, False),
+    ]
+    assert {(row["queries"], row["gallery"]) for row in rows} == {(16, 16)}
+    assert [scores["criterion"] for scores in rows[1]["selection"]["criteria"]] == ["silhouette", "bic"]
+    assert {len(row["map_by_class"]) for row in result["rows"]} == {2, 4}  # val or seen classes; with a fifth seen, 4
+    assert len(result["harmonic"]) == 4
+    assert job.run(wanted) == result | {"status": "found"}
+    with pytest.raises(ConfigError, match=r"binary: 1000 bits from the \d+ dimensions of frozen:tiny-test"):
+        job.run(config(root, binary=1000))
+
+
 def test_the_choice_of_samples_is_fixed_and_limited(mini_root: Path) -> None:
     samples = read_samples(DataConfig(root=str(mini_root)))
     limited = choose_samples(samples, config(mini_root, max_queries_per_class=3, max_distractors=10))
