@@ -81,7 +81,7 @@ def listed_pictures(store: Store, tree: Tree, lists: FileLists, *, partial: bool
     missing = [row.key for row in lists.rows if row.key not in tree.pictures]
     if missing and not partial:
         raise DatasetError(
-            f"{store.uri_of(lists.folder)}: its lists name {len(missing)} pictures that are not there, "
+            f"{store.uri_of(lists.folder)}: its lists name pictures that are not there ({len(missing)}), "
             f"as {missing[0]}; data.partial=true reads without them"
         )
     pictures: dict[ListPart, list[Picture]] = {part: [] for part in get_args(ListPart)}

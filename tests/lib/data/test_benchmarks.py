@@ -184,7 +184,9 @@ def test_a_broken_list_is_named(sake: Path, line: str, reason: str) -> None:
 def test_listed_pictures_that_are_missing_are_an_error_unless_partial(sake: Path) -> None:
     write_lists(sake)
     (sake / EXTENSION / "pizza" / "ext_1.jpg").unlink()
-    with pytest.raises(DatasetError, match=r"zeroshot1: its lists name 1 pictures that are not there, as .*ext_1\.jpg"):
+    with pytest.raises(
+        DatasetError, match=r"zeroshot1: its lists name pictures that are not there \(1\), as .*ext_1\.jpg"
+    ):
         read(sake, "sketchy-25-sake", partial=False)
     assert counts(read(sake, "sketchy-25-sake"))["photo", "seen"] == 17
 

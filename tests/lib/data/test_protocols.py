@@ -12,7 +12,6 @@ from sketchray.data.protocols import (
     classes_of,
     get_protocol,
     list_protocols,
-    matched,
     normalise,
     protocols_of,
 )
@@ -122,9 +121,3 @@ def test_spellings_of_one_class(spellings: tuple[str, ...], word: str) -> None:
 def test_normalising_twice_is_normalising_once(name: str) -> None:
     once = normalise(name)
     assert normalise(once) == once
-
-
-def test_classes_are_matched_however_they_are_spelled() -> None:
-    found, missing = matched(["hot-air_balloon", "tree", "t-shirt"], ["Hot Air Balloon", "trees", "t_shirt"])
-    assert found == {"hot-air_balloon": "Hot Air Balloon", "t-shirt": "t_shirt"}
-    assert missing == ["tree"]

@@ -1,6 +1,6 @@
 """The published zero-shot splits as data: class lists as text files, and what is known of how large each part is."""
 
-from sketchray.data.protocols.names import matched, normalise
+from sketchray.data.protocols.names import normalise
 from sketchray.data.protocols.protocol import KnownCount, KnownRange, Protocol
 from sketchray.data.protocols.registry import classes_of, get_protocol, list_protocols, protocols_of
 
@@ -11,7 +11,6 @@ __all__ = [
     "classes_of",
     "get_protocol",
     "list_protocols",
-    "matched",
     "normalise",
     "protocols_of",
 ]
