@@ -7,11 +7,13 @@ from sketchray.methods.clusterretri import ClusterRetri, ClusterRetriConfig
 from sketchray.methods.finetune import Finetune, FinetuneConfig
 from sketchray.methods.registry import create_method, list_methods, register_method
 from sketchray.methods.rpkd import RPKD, RPKDConfig
+from sketchray.methods.sbka import SBKA, SBKAConfig
 from sketchray.methods.student import StudentConfig, StudentMethod
 
 __all__ = [
     "AMA",
     "RPKD",
+    "SBKA",
     "AMAConfig",
     "Batch",
     "ClusterRetri",
@@ -20,6 +22,7 @@ __all__ = [
     "FinetuneConfig",
     "Method",
     "RPKDConfig",
+    "SBKAConfig",
     "StudentConfig",
     "StudentMethod",
     "create_method",
@@ -31,3 +34,4 @@ register_method("ama", AMA, AMAConfig)
 register_method("clusterretri", ClusterRetri, ClusterRetriConfig)
 register_method("finetune", Finetune, FinetuneConfig)
 register_method("rpkd", RPKD, RPKDConfig)
+register_method("sbka", SBKA, SBKAConfig)

@@ -20,6 +20,9 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
         {"classifier": "linear", "optimizer": "adam", "schedule": "exponential", "smoothing": 0.1},
     ),
     "clusterretri": ("clusterretri", {"align_warmup": 2}),
+    "sbka, teacher at rest": ("sbka", {"phase_one_steps": 9}),
+    "sbka, both ways": ("sbka", {"phase_one_steps": 0, "teacher_lr": 1e-3}),
+    "sbka, one phase then the other": ("sbka", {"phase_one_steps": 2, "classifier": "cosine", "dim": None}),
     "clusterretri on the features": ("clusterretri", {"classifier": "linear", "dim": None}),
 }
 
