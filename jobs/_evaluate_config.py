@@ -92,11 +92,6 @@ class EvaluateConfig(Config):
             raise ValueError("generalised needs one query_split and gallery_split, not the seen classes")
         return self
 
-    @property
-    def protocol(self) -> str | None:
-        """The published split that the samples are of, None for another."""
-        return getattr(self.data, "protocol", None)
-
     def rankings(self) -> list[Ranking]:
         """Return every ranking, oracle sweeps included."""
         return [ranking for ranker in self.rankers for ranking in ranker.rankings()]
@@ -109,5 +104,5 @@ class EvaluateConfig(Config):
             encoders: fingerprint of each encoder, by URI.
         """
         inputs: dict[str, Any] = self.model_dump(mode="json", include=IDENTITY)
-        inputs |= {"protocol": self.protocol, "rankings": [ranking.identity() for ranking in self.rankings()]}
+        inputs |= {"protocol": self.data.protocol, "rankings": [ranking.identity() for ranking in self.rankings()]}
         return digest(inputs | {"version": VERSION, "samples": samples, "encoders": encoders})

@@ -32,8 +32,8 @@ def make_report(
     }
     warnings: tuple[str, ...] = (OVERLAP,) if config.generalised else ()
     first: tuple[str, ...] = ()
-    if config.protocol is not None:
-        protocol = get_protocol(config.protocol)
+    if config.data.protocol is not None:
+        protocol = get_protocol(config.data.protocol)
         first = headline(protocol, rows[0].metrics)
         if config.query_split == config.gallery_split == "unseen":
             classes = (table["class_name"].to_pylist() for table in (cast.queries, cast.gallery))
