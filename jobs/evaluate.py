@@ -1,6 +1,7 @@
 """Evaluate encoders on one dataset's sketches and photos, all on the identical samples, in every setting and ranking.
 
     python -m jobs.evaluate --recipe rpkd-starter 'encoders=[frozen:efficientnet_lite0@128, s3://bucket/encoders/1f0c]'
+    ... 'rankers=[{name: nearest}, {name: cluster, codewords: auto, oracle: [8, 16, 32]}]' binary=64 generalised=true
 
 The report lies in the store as ``evaluations/<digest>.json`` and ``.md``; the same evaluation is found again.
 Rows that learnt from the gallery, and sweeps that only labels can judge, are marked. Unreadable samples are left out

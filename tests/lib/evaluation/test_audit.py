@@ -27,6 +27,12 @@ def write(path: Path, classes: list[str | None], *, seed: int, fixed: bool = Tru
     return vectors
 
 
+PROMISED = {
+    *("map@all[plain]", "map@all[voc]", "map@200[min]", "map@200[hits]", "map@200[all]"),
+    *("p@100[k]", "p@100[min]", "p@200[k]"),
+}
+
+
 @pytest.mark.parametrize("fixed", [True, False])
 def test_every_output_holds_the_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[str], fixed: bool) -> None:
     queries = write(tmp_path / "q.parquet", QUERY_CLASSES, seed=0, fixed=fixed)
@@ -37,6 +43,7 @@ def test_every_output_holds_the_evaluation(tmp_path: Path, capsys: pytest.Captur
     document = json.loads((tmp_path / "json").read_text())
     assert document["metrics"] == expected.metrics
     assert document["metrics_macro"] == expected.metrics_macro
+    assert set(document["metrics"]) >= PROMISED <= set(document["metrics_macro"])
     assert document["chance"] == expected.chance
     assert document["distractors"] == 14
     printed = capsys.readouterr().out
