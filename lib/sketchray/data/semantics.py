@@ -10,7 +10,6 @@ import argparse
 import io
 import json
 import sys
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,10 +39,12 @@ def load_semantics(uri: str, classes: Sequence[str], *, width: int) -> Tensor:
             vectors are not of this width.
     """
     try:
-        words, vectors_RK = _read(read_uri(uri))
+        data = read_uri(uri)
     except NotFound as error:
         raise ValueError(f"{uri}: no such file of class similarities") from error
-    except (ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    try:
+        words, vectors_RK = _read(data)
+    except Exception as error:  # a damaged archive raises whatever its bytes lead to
         raise ValueError(f"{uri}: not a file of class similarities ({error})") from error
     if vectors_RK.ndim != 2 or len(words) != len(vectors_RK) or not np.isfinite(vectors_RK).all():
         raise ValueError(f"{uri}: {len(words)} classes need as many rows of finite numbers, not {vectors_RK.shape}")
