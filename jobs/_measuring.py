@@ -121,7 +121,7 @@ def _measure_part(
 
 
 def _fit_ranking(ranking: Ranking, gallery_GD: Vectors) -> Codebook | None:
-    return ranking.fit(gallery_GD)
+    return ranking.ranker().fit(gallery_GD)
 
 
 def _task(function: Callable[..., Any], cpus: float) -> Any:

@@ -7,15 +7,13 @@ and again by each ranker named. A gallery item without a class, or of a class th
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from sketchray.config import build_config
 from sketchray.data.protocols import get_protocol
-from sketchray.evaluation.audit import audit, document
-from sketchray.evaluation.plot import precision_plot
+from sketchray.evaluation.audit import audit, write
 from sketchray.evaluation.rankers import RankerConfig
 from sketchray.ranking import list_rankers
 
@@ -32,12 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             protocol=get_protocol(args.protocol) if args.protocol else None,
             transductive=args.transductive,
         )
-        if args.json:
-            args.json.write_text(json.dumps(document(report), indent=2), encoding="utf-8")
-        if args.markdown:
-            args.markdown.write_text(report.markdown(), encoding="utf-8")
-        if args.plot:
-            args.plot.write_text(precision_plot(report.rows), encoding="utf-8")
+        write(report, json_file=args.json, markdown_file=args.markdown, plot_file=args.plot)
     except (ValueError, OSError) as error:
         print(f"evaluation: {error}", file=sys.stderr)
         return 2

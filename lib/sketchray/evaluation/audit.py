@@ -1,5 +1,6 @@
 """An audit of two files of features: every variant of every metric, every ranking asked for, in one report."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from sketchray.data.protocols import Protocol
 from sketchray.evaluation.binary import binary_codes
 from sketchray.evaluation.features import read_features
+from sketchray.evaluation.plot import precision_plot
 from sketchray.evaluation.protocols import check_protocol, headline
 from sketchray.evaluation.rankers import RankerConfig
 from sketchray.evaluation.report import Report
@@ -52,9 +54,10 @@ def audit(
 
     rows = []
     for ranking in rankings:
-        codebook = ranking.fit(given.embedding_ND)
-        ranked = {"ranker": ranking.ranker(), "codebook": codebook}
-        rows.append(row(asked.embedding_ND, given.embedding_ND, about=ranking.about(codebook), **ranked))
+        ranker = ranking.ranker()
+        codebook = ranker.fit(given.embedding_ND)
+        about = ranking.about(codebook)
+        rows.append(row(asked.embedding_ND, given.embedding_ND, about=about, ranker=ranker, codebook=codebook))
     if bits is not None:
         codes = binary_codes(asked.embedding_ND, given.embedding_ND, bits=bits)
         rows.append(row(*codes, about={"ranking": f"{bits} bits", "transductive": True}))
@@ -65,6 +68,16 @@ def audit(
         headline=headline(protocol, rows[0].metrics) if protocol else (),
         warnings=warnings,
     )
+
+
+def write(report: Report, *, json_file: Path | None, markdown_file: Path | None, plot_file: Path | None) -> None:
+    """Write a report into those files that are named."""
+    if json_file:
+        json_file.write_text(json.dumps(document(report), indent=2), encoding="utf-8")
+    if markdown_file:
+        markdown_file.write_text(report.markdown(), encoding="utf-8")
+    if plot_file:
+        plot_file.write_text(precision_plot(report.rows), encoding="utf-8")
 
 
 def document(report: Report) -> dict[str, Any]:

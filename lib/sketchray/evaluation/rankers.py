@@ -1,15 +1,13 @@
 """Which rankings an evaluation compares, and what its report says of each."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy.typing as npt
 from pydantic import ConfigDict, model_validator
 
 from sketchray.config import Config
 from sketchray.evaluation.rows import NEAREST
-from sketchray.ranking import Codebook, Ranker, create_ranker, ranker_config, select_codewords
-from sketchray.ranking.criteria import Criterion
+from sketchray.ranking import Codebook, Ranker, create_ranker, ranker_config
 
 
 class RankerConfig(Config):
@@ -54,20 +52,6 @@ class Ranking:
     def ranker(self) -> Ranker:
         """Build it."""
         return create_ranker(self.name, **self.options)
-
-    def fit(self, gallery_GD: npt.ArrayLike) -> Codebook | None:
-        """Fit it to a gallery; where the number of codewords is chosen, a second criterion says what it would choose.
-
-        Raises:
-            ValueError: the gallery cannot be given the codebook asked for.
-        """
-        codebook = self.ranker().fit(gallery_GD)
-        if codebook is None or (chosen := codebook.fitted.selection) is None:
-            return codebook
-        second: Criterion = "silhouette" if chosen.criteria[0].criterion == "bic" else "bic"
-        more = select_codewords(gallery_GD, criteria=(second,), grid=chosen.grid, seed=codebook.fitted.seed)
-        selection = chosen.model_copy(update={"criteria": chosen.criteria + more.criteria})
-        return replace(codebook, fitted=codebook.fitted.model_copy(update={"selection": selection}))
 
     def resolved(self) -> dict[str, Any]:
         """Return all options, defaults filled in."""

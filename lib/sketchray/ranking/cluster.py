@@ -22,6 +22,8 @@ from sketchray.ranking.scoring import Floats, MatcherScorer, Scorer, as_vectors
 from sketchray.ranking.selection import select_codewords
 from sketchray.ranking.topk import Search
 
+TOLD: tuple[Criterion, ...] = ("silhouette", "bic")  # beside the deciding criterion: a second opinion of small cost
+
 
 class ClusterConfig(Config):
     """What a codebook ranking can be told; the defaults are the papers', the number of codewords aside.
@@ -74,7 +76,8 @@ class CodebookRanker(Ranker):
         x_ND = sample_rows(gallery_GD, config.fit_rows, seed=config.seed)
         selection = None
         if config.codewords == "auto":
-            selection = select_codewords(gallery_GD, criteria=(config.criterion,), seed=config.seed)
+            criteria = tuple(dict.fromkeys((config.criterion, *TOLD)))
+            selection = select_codewords(gallery_GD, criteria=criteria, seed=config.seed)
         codewords = selection.codewords if selection else config.codewords
         assert codewords != "auto"
         chunks = np.split(x_ND, config.chunks, axis=1)
