@@ -16,6 +16,7 @@ AMA = {
     "crops": {"local_crops": 2, "local_size": 16, "outline": 0.3},
     "head": {"hidden": 16, "bottleneck": 8, "outputs": 24},
     "granularities": [2, 4],
+    "cluster_samples": 20,  # so that reading stops half-way
     "contrast_from": 3,
     "contrast_full": 4,
     "mutual_from": 3,
