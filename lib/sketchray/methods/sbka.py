@@ -1,6 +1,6 @@
 """SBKA: symmetrical bidirectional knowledge alignment (Liu, Luo, Peng, Wang, Hu, Gao; arXiv 2312.10320).
 
-    L = L_S + L_T        L_S = L_cls + L^S_ka + align * L_ma        L_T = L^T_ka
+    L = L_S + L_T        L_S = L_cls + ka * L^S_ka + align * L_ma        L_T = ka * L^T_ka
 
     L_cls    CE(u, y): the seen class of every sketch and photo.
     L^S_ka   - mean over photos of softmax(z_T + w m_y) . log softmax(z_S): the student learns the teacher's answers.
@@ -21,7 +21,7 @@ One backward of L_S with its target detached + L_T with its target attached give
 on a; and DistributedDataParallel needs it to be one. In phase one the authors leave L_T out. Here it is computed with
 its target detached: the student's gradient is dL_S / da, the head's is there (every parameter takes part) but unused.
 
-Training follows the released code, with its weights as defaults: align 0.1, w 0.3, no temperature. The one-to-many
+Training follows the released code, with its weights as defaults: ka 1, align 0.1, w 0.3, no temperature. One-to-many
 matching at test time is `sketchray.ranking`'s ``mixture``. Ours: an embedding from the SVD where ``dim`` is set (the
 authors have the backbone's features), and eps as a function of (seed, step, sample).
 
@@ -48,6 +48,7 @@ class SBKAConfig(StudentConfig):
 
     Attributes:
         classifier: ``linear`` as the authors have it, or ``cosine``.
+        ka: weight of L^S_ka and of L^T_ka.
         align: weight of L_ma.
         phase_one_steps: steps in which the teacher rests (half of the run on Sketchy, a fifth on QuickDraw).
         teacher_lr: peak rate of the teacher's head (the student's; half of it on TU-Berlin).
@@ -56,6 +57,7 @@ class SBKAConfig(StudentConfig):
     """
 
     classifier: Literal["cosine", "linear"] = "linear"
+    ka: float = Field(default=1.0, ge=0)
     align: float = Field(default=0.1, ge=0)
     phase_one_steps: int = Field(default=100, ge=0)
     teacher_lr: float = Field(default=2e-4, gt=0)
@@ -103,9 +105,9 @@ class SBKA(StudentMethod):
         noise_Nd = sample_noise(student_Nd, ids, seed=batch.seed, step=batch.step)
         return {
             "cls": (1.0, self.class_loss(self.classifier(student_Nd), batch)),
-            "student": (1.0, soft_cross_entropy(student_PK, taught_PK)),
+            "student": (self.config.ka, soft_cross_entropy(student_PK, taught_PK)),
             "align": (self.config.align, gaussian_divergence(student_Nd, noise_Nd)),
-            "teacher": (1.0, soft_cross_entropy(teacher_PK, self.semantics(answer_PK, batch.photo_labels))),
+            "teacher": (self.config.ka, soft_cross_entropy(teacher_PK, self.semantics(answer_PK, batch.photo_labels))),
         }
 
     def optimizers(self, total_steps: int) -> dict[str, Optimizer]:
