@@ -127,7 +127,7 @@ def _checked(store: Store, key: str) -> str:
 
 
 def _forms(folders: tuple[str, ...]) -> str:
-    return " and ".join(f"{folder}/<class>/*" for folder in folders)
+    return " and/or ".join(f"{folder}/<class>/*" for folder in folders)
 
 
 def _first(sizes: dict[str, int]) -> str:
