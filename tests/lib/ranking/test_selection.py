@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sketchray.ranking import create_ranker, select_codewords
-from sketchray.ranking.criteria import SPLITS, stability
+from sketchray.ranking.criteria import SPLITS, Criterion, stability
 from sketchray.ranking.selection import ROWS, geometric_grid
 
 
@@ -58,12 +58,14 @@ def test_the_cost_is_bounded_and_the_order_of_rows_does_not_matter(blobs: Any) -
     assert selection == select_codewords(x_ND[::-1], criteria=("bic",), grid=(2, 3, 4), seed=3)
 
 
-def test_auto_asks_the_criterion_of_the_configuration(blobs: Any) -> None:
+def test_auto_goes_by_the_criterion_of_the_configuration_and_tells_another(blobs: Any) -> None:
     gallery_GD = blobs(clusters=6, rows=30)
-    for criterion in ("silhouette", "bic"):
+    criteria: tuple[Criterion, ...] = ("silhouette", "bic")
+    for criterion in criteria:
         codebook = create_ranker("cluster", criterion=criterion).fit(gallery_GD)
         assert codebook is not None
-        assert codebook.fitted.selection == select_codewords(gallery_GD, criteria=(criterion,))
+        both: tuple[Criterion, ...] = (criterion, "bic" if criterion == "silhouette" else "silhouette")
+        assert codebook.fitted.selection == select_codewords(gallery_GD, criteria=both)
         assert codebook.codewords == codebook.fitted.selection.codewords
 
 
