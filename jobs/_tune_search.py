@@ -24,6 +24,7 @@ SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the journal is what is kept
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # or an interrupted search would look like a finished one
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # what the journal prints is enough
 }
 
 

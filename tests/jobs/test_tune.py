@@ -46,9 +46,10 @@ def config(root: Path, **change: Any) -> TuneConfig:
     values: dict[str, Any] = {
         "train": TRAIN | {"data": {"root": str(root)}},
         # Four rates that rise from trial to trial under this seed, and what is measured falls: ASHA has trials to stop.
-        "space": {"method": {"lr": {"loguniform": [1e-4, 0.5]}}},
+        "space": {"method": {"lr": {"loguniform": [1e-4, 0.05]}}},
         "seed": 366,
         "trials": 4,
+        "concurrent": 1,
         "reduction": 100.0,
     }
     return TuneConfig.model_validate(values | change)
@@ -110,7 +111,7 @@ def test_the_search_is_named_by_what_decides_its_numbers(mini_root: Path) -> Non
         base, rows = search.base(read_samples(search.train.data))
         return search.tune_id(base, read_space(search.space, base), rows)
 
-    assert name() == name(concurrent=1) == name(space={"method.lr": {"loguniform": [1e-4, 0.5]}})
+    assert name() == name(concurrent=2) == name(space={"method.lr": {"loguniform": [1e-4, 0.05]}})
     changes: list[dict[str, Any]] = [{"seed": 2}, {"trials": 5}, {"held_out": 0.6, "validate_per_class": 3}]
     assert len({name(), *(name(**change) for change in changes)}) == 4
 
