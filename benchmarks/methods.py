@@ -92,20 +92,21 @@ def ablation_table() -> None:
 
 def sweep_table() -> None:
     """Print ClusterRetri's codebook sweep, as the authors' log has it: chunks x codewords, without fusion and with."""
-    grid = [(m, k, f) for f in SWEEP_FUSION for m in SWEEP_CHUNKS for k in SWEEP_CODEWORDS]
-    rankers = [f"{{name: cluster, chunks: {m}, codewords: {k}, fusion: {f}}}" for m, k, f in grid]
+    cells = [(m, f) for f in SWEEP_FUSION for m in SWEEP_CHUNKS]
+    rankers = [f"{{name: cluster, chunks: {m}, fusion: {f}, oracle: {list(SWEEP_CODEWORDS)}}}" for m, f in cells]
     rows = evaluate([train("clusterretri", 0)], f"rankers=[{{name: nearest}}, {', '.join(rankers)}]")
-    nearest, *found = ([row["metrics"][name] for name in METRICS] for row in rows)
+    nearest = [row["metrics"][name] for row in rows if row["ranking"] == "nearest" for name in METRICS]
+    found = [row["metrics"] for row in rows if row["oracle"]]
+    grid = [(m, k, f) for m, f in cells for k in SWEEP_CODEWORDS]
     values = dict(zip(grid, found, strict=True))
     print(f"\nnearest: {nearest[0]:.3f} / {nearest[1]:.3f} ({' / '.join(METRICS)})")
     for fusion in SWEEP_FUSION:
         print(f"\n| fusion {fusion} | {' | '.join(f'K = {k}' for k in SWEEP_CODEWORDS)} |")
         print("|---" * (len(SWEEP_CODEWORDS) + 1) + "|")
         for chunks in SWEEP_CHUNKS:
-            cells = [
-                f"{values[chunks, k, fusion][0]:.3f} / {values[chunks, k, fusion][1]:.3f}" for k in SWEEP_CODEWORDS
-            ]
-            print(f"| M = {chunks} | {' | '.join(cells)} |")
+            line = (values[chunks, k, fusion] for k in SWEEP_CODEWORDS)
+            shown = (" / ".join(f"{metrics[name]:.3f}" for name in METRICS) for metrics in line)
+            print(f"| M = {chunks} | {' | '.join(shown)} |")
 
 
 def main() -> int:
