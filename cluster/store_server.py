@@ -81,7 +81,6 @@ def start_store(state_dir: Path, *, bucket: str = BUCKET, timeout: float = 60.0)
         f"-ip={LOOPBACK}",
         f"-ip.bind={LOOPBACK}",
         *(f"-{service}.port={port}" for service, port in ports.items()),
-        f"-bucket={bucket}",
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
         "-s3.autoCreateBucket=false",
@@ -144,7 +143,11 @@ def _takes_a_write(server: StoreServer) -> bool:
         config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, read_timeout=10),
     )
     try:
-        client.put_object(Bucket=server.bucket, Key=".ready", Body=b"")
+        try:
+            client.put_object(Bucket=server.bucket, Key=".ready", Body=b"")
+        except client.exceptions.NoSuchBucket:  # not left to SeaweedFS, which tries it once and too early on a busy machine
+            client.create_bucket(Bucket=server.bucket)
+            return False
         client.delete_object(Bucket=server.bucket, Key=".ready")
     except (BotoCoreError, ClientError):
         return False
