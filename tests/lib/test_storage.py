@@ -53,6 +53,21 @@ def test_an_object_comes_back_as_it_was_written(store: Store) -> None:
         store.read("a/b c/ü#1?.bin")
 
 
+def test_a_copy_is_an_object_of_its_own(store: Store) -> None:
+    store.write("a/ü 1?#", b"first")
+    before = store.write("b", b"something else")
+    store.copy("a/ü 1?#", "b")
+    store.copy("a/ü 1?#", "new/c")
+    store.delete("a/ü 1?#")
+    assert (store.read("b"), store.read("new/c")) == (b"first", b"first")
+    entry = store.head("b")
+    assert entry is not None
+    assert entry.etag != before
+    with pytest.raises(NotFound, match="a/ü"):
+        store.copy("a/ü 1?#", "d")
+    assert not store.exists("d")
+
+
 def test_a_listing_takes_any_prefix(store: Store) -> None:
     keys = ["a/b/z", "a-b", "a.b/c", "ab/c", "é", "z"]
     for key in keys:

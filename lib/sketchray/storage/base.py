@@ -81,6 +81,17 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def copy(self, key: str, target: str) -> None:
+        """Write one object's bytes under another key of this store, replacing what is there.
+
+        The bytes do not pass through this process's memory; an S3 server copies them itself.
+
+        Raises:
+            NotFound: there is nothing to copy.
+            NoSpace: the store is full; nothing was written.
+        """
+
+    @abstractmethod
     def head(self, key: str) -> Entry | None:
         """Return an object's entry, or None if there is no such object."""
 

@@ -127,6 +127,11 @@ class S3Store(Store):
                     raise
         return dict(self._client().put_object(Bucket=self.bucket, Key=self._key(key), Body=data, **condition))
 
+    def copy(self, key: str, target: str) -> None:
+        source = {"Bucket": self.bucket, "Key": self._key(key)}
+        with self._named(self.uri_of(key)):
+            self._client().copy_object(Bucket=self.bucket, Key=self._key(target), CopySource=source)
+
     def list(self, prefix: str = "") -> Iterator[Entry]:
         base = f"{self.prefix}/" if self.prefix else ""
         with self._named(f"s3://{self.bucket}/{base}{prefix}"):
