@@ -13,6 +13,7 @@ from sketchray.gallery import (
     Content,
     EncoderRef,
     GalleryError,
+    IndexPlan,
     Manifest,
     Pointer,
     Segment,
@@ -34,7 +35,7 @@ DONE = "done.json"
 def shard_segment(parts: Parts, count: int, shard: int, shards: int) -> tuple[Segment, dict[str, bytes]]:
     """Collect one shard's rows from all parts; the bytes stay in Ray's object store until the version is known."""
     rows = pa.concat_tables([rows_of_shard(parts.read(part), shard, shards) for part in range(count)])
-    return encode_segment(rows, shard=shard)
+    return encode_segment(rows, shard=shard, plan=IndexPlan(), codebooks={})
 
 
 @ray.remote(num_cpus=0.25)
@@ -103,9 +104,10 @@ class Publication:
         gallery.write(version_key(version, report.key), report_data)
         ray.get([write_objects.remote(gallery, version, objects) for _, objects in built])
         parent = self.expected.version if self.expected else None
-        manifest = store_manifest(
-            gallery, describe_version(config.gallery, content, parent=parent, source=open_store(config.source).uri)
-        )
+        rows = sum(segment.vectors.rows for segment in segments)
+        source = open_store(config.source).uri
+        described = describe_version(config.gallery, content, parent=parent, source=source, rows=rows)
+        manifest = store_manifest(gallery, described)
         publish(gallery, version, expected=self.expected)
         if not any(map(may_pass, problems)):  # otherwise the next run tries those pictures again
             self.work.write(DONE, json.dumps({"version": version}).encode())

@@ -1,7 +1,11 @@
 """The gallery's format on disk: segments, manifest, publishing, opening."""
 
 from sketchray.gallery.build import encode_report, encode_segment, place, write_gallery
+from sketchray.gallery.codebooks import Codebooks, FitPlan
+from sketchray.gallery.index import IndexPlan
 from sketchray.gallery.manifest import (
+    CodebookRef,
+    Column,
     Content,
     EncoderRef,
     GalleryError,
@@ -12,17 +16,24 @@ from sketchray.gallery.manifest import (
     shard_of,
 )
 from sketchray.gallery.publish import Pointer, gallery_store, list_galleries, publish, read_pointer, store_manifest
-from sketchray.gallery.reader import Gallery, Hit, Shard, merge, open_gallery
+from sketchray.gallery.reader import Gallery, open_gallery
+from sketchray.gallery.shard import Hit, Ranking, Shard, merge
 
 __all__ = [
+    "CodebookRef",
+    "Codebooks",
+    "Column",
     "Content",
     "EncoderRef",
+    "FitPlan",
     "Gallery",
     "GalleryError",
     "Hit",
+    "IndexPlan",
     "Manifest",
     "ObjectRef",
     "Pointer",
+    "Ranking",
     "Segment",
     "Shard",
     "check_name",

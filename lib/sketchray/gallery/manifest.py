@@ -1,7 +1,7 @@
 """The manifest: what one immutable version of a gallery consists of.
 
 Objects lie under ``galleries/<name>/``; every key in a manifest is relative to that. A version is a digest of the
-content: of the encoder, the metric and the hashes of all segments, but not of where or when it was made.
+content: of the encoder, the metric and the hashes of all objects, but not of where or when it was made.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from pydantic_core import from_json
 from sketchray.config import Config, digest
 
 FORMAT_VERSION = 1
+RESERVED = frozenset({"id", "uri", "etag", "label", "embedding", "jpeg"})
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -48,9 +49,12 @@ class Segment(Config):
     Attributes:
         shard: which shard.
         kind: base (the first of each shard) or delta.
-        vectors: id, uri, etag, label and embedding, sorted by id.
+        vectors: id, uri, etag, label, metadata columns and embedding, sorted by id.
         thumbnails: id and small JPEG, the same ids in the same order.
         tombstones: ids, of a delta only.
+        index: a serialised faiss index over the vectors in the order of their rows; None where the vectors themselves
+            are searched, exactly.
+        codes: the vectors' codes, a column a codebook, rows as in the vectors.
     """
 
     shard: int = Field(ge=0)
@@ -58,6 +62,42 @@ class Segment(Config):
     vectors: ObjectRef
     thumbnails: ObjectRef
     tombstones: ObjectRef | None = None
+    index: ObjectRef | None = None
+    codes: ObjectRef | None = None
+
+
+class Column(Config):
+    """A metadata column of the vectors: null where a picture has none.
+
+    Attributes:
+        name: none of the format's own.
+        type: ``timestamp`` is in microseconds, UTC.
+    """
+
+    name: str = Field(min_length=1)
+    type: Literal["string", "int64", "float64", "bool", "timestamp"]
+
+    @model_validator(mode="after")
+    def _free(self) -> Self:
+        if self.name in RESERVED:
+            raise ValueError(f"{self.name!r} is a column of the format itself, as are {', '.join(sorted(RESERVED))}")
+        return self
+
+
+class CodebookRef(Config):
+    """A codebook of the whole gallery, by which every segment is coded.
+
+    Attributes:
+        name: the ranking that it serves.
+        object: the codebook, safetensors.
+        error: mean quantisation error of the rows that it was fitted to; see `codebooks.quantisation_error`.
+        drift: how much larger the error of this version's rows is; 1 as fitted.
+    """
+
+    name: Literal["cluster", "mixture"]
+    object: ObjectRef
+    error: float = Field(ge=0)
+    drift: float = Field(default=1.0, ge=0)
 
 
 class EncoderRef(Config):
@@ -76,7 +116,8 @@ class Content(Config):
         metric: cosine, of unit vectors.
         shards: how many shards `shard_of` spreads the ids over.
         segments: by shard; in a shard the base first, then the deltas as they came.
-        codebook: the product codebook of cluster and mixture ranking, where there is one.
+        columns: metadata columns of every vectors object, in their order.
+        codebooks: by name; none where the gallery has too few rows for one.
         report: uri, stage and reason of every picture that could not be indexed.
     """
 
@@ -85,7 +126,8 @@ class Content(Config):
     metric: Literal["cosine"] = "cosine"
     shards: int = Field(ge=1)
     segments: tuple[Segment, ...]
-    codebook: ObjectRef | None = None
+    columns: tuple[Column, ...] = ()
+    codebooks: tuple[CodebookRef, ...] = ()
     report: ObjectRef | None = None
 
     @model_validator(mode="after")
@@ -102,6 +144,20 @@ class Content(Config):
                 raise ValueError(f"the base segment of shard {segment.shard} has tombstones")
             if segment.vectors.rows != segment.thumbnails.rows:
                 raise ValueError(f"shard {segment.shard} has a segment of unequal vectors and thumbnails")
+            if segment.index is not None and segment.vectors.rows != segment.index.rows:
+                raise ValueError(f"shard {segment.shard} has a segment of unequal vectors and index")
+        return self
+
+    @model_validator(mode="after")
+    def _coded(self) -> Self:
+        for what, names in (("column", self.columns), ("codebook", self.codebooks)):
+            if len({item.name for item in names}) != len(names):
+                raise ValueError(f"a {what} is named twice")
+        for segment in self.segments:
+            if (segment.codes is not None) != bool(self.codebooks):
+                raise ValueError(f"shard {segment.shard} has a segment whose codes are not those of the codebooks")
+            if segment.codes is not None and segment.codes.rows != segment.vectors.rows:
+                raise ValueError(f"shard {segment.shard} has a segment of unequal vectors and codes")
         return self
 
     def version(self) -> str:
