@@ -27,6 +27,7 @@ __all__ = [
     "StoreError",
     "Unreachable",
     "default_store",
+    "locate",
     "open_store",
     "read_uri",
 ]
@@ -66,10 +67,26 @@ def default_store() -> Store:
     return open_store(uri)
 
 
-def read_uri(uri: str) -> bytes:
-    """Return the bytes of one object by its absolute URI (or of one file by its path); `NotFound` if there is none."""
+def locate(uri: str) -> tuple[Store, str]:
+    """Return the store and the key of one object by its absolute URI, or of one file by its path.
+
+    Raises:
+        ValueError: no URI of an object, as `open_store` and the stores' keys have it.
+    """
     if uri.startswith("s3://"):
         bucket, _, key = uri.removeprefix("s3://").partition("/")
-        return open_store(f"s3://{bucket}").read(key)
-    parent, _, name = uri.rpartition("/")
-    return open_store(parent or ("/" if uri.startswith("/") else ".")).read(name)
+        store, name = open_store(f"s3://{bucket}"), key
+    else:
+        parent, _, name = uri.rpartition("/")
+        store = open_store(parent or ("/" if uri.startswith("/") else "."))
+    store.uri_of(name)  # refuses what is no key
+    return store, name
+
+
+def read_uri(uri: str) -> bytes:
+    """Return the bytes of one object by its absolute URI (or of one file by its path); `NotFound` if there is none.
+
+    A process keeps one connection pool for each endpoint and its credentials, so that pictures are read one by one.
+    """
+    store, key = locate(uri)
+    return store.read(key)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from sketchray.data.folder import read_folder
-from sketchray.gallery.source import label_of, list_pictures, listing_digest
+from sketchray.gallery.source import list_pictures, listing_digest
+from sketchray.gallery.source_prefixes import label_of
 from sketchray.storage import open_store
 
 FILES = (
