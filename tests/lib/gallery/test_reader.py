@@ -58,7 +58,7 @@ def test_an_empty_shard_answers_nothing(make_rows: Rows, publish_rows: Publisher
 
 
 def test_merge_orders_by_score_and_then_by_id() -> None:
-    a, b, c = Hit("a", 0.5, "u", None), Hit("b", 0.5, "u", None), Hit("c", 0.9, "u", None)
+    a, b, c = Hit("a", 0.5, "u", None, {}), Hit("b", 0.5, "u", None, {}), Hit("c", 0.9, "u", None, {})
     assert merge([[b], [c, a]], 2) == [c, a]
     assert merge([], 3) == []
 
