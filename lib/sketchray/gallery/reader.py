@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from sketchray.gallery.codebooks import Codebooks, read_codebook
 from sketchray.gallery.manifest import GalleryError, Manifest, Segment
 from sketchray.gallery.publish import gallery_store, list_galleries, read_pointer, version_key
-from sketchray.gallery.segment import THUMBNAILS, TOMBSTONES, read_table, vector_schema
+from sketchray.gallery.reading import alive, read_part, with_gone
+from sketchray.gallery.segment import THUMBNAILS, read_table, vector_schema
 from sketchray.gallery.shard import Shard
 from sketchray.storage import NotFound, Store
 
@@ -26,6 +27,11 @@ class Gallery:
     def version(self) -> str:
         """The version's digest."""
         return self.manifest.version
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the rows, metadata and embedding among them."""
+        return vector_schema(self.manifest.content.dimension, self.manifest.content.columns)
 
     def check_encoder(self, fingerprint: str) -> None:
         """Refuse an encoder whose embeddings cannot be compared with the gallery's.
@@ -57,20 +63,33 @@ class Gallery:
 
         Args:
             index: the shard.
-            columns: of `vector_schema`, in the order wanted; all if not given.
+            columns: of `schema`, in the order wanted; all if not given.
 
         Raises:
             GalleryError: no such shard, or an object that is not what the manifest says.
         """
-        schema = vector_schema(self.manifest.content.dimension, self.manifest.content.columns)
-        rows = schema.empty_table()
-        for segment in self._segments(index):
-            new = read_table(self.store, segment.vectors, schema)
-            rows = pa.concat_tables([self._without(rows, segment), new])
-        if pc.count_distinct(rows["id"]).as_py() != rows.num_rows:
-            raise GalleryError(f"{self.store.uri}: an id of shard {index} lives in two segments")
-        rows = rows.sort_by("id")
-        return rows if columns is None else rows.select(list(columns))
+        names = self.schema.names if columns is None else list(columns)
+        read = list(dict.fromkeys(["id", *names]))  # the ids say what is live
+        empty = pa.table([[] for _ in read], schema=pa.schema([self.schema.field(name) for name in read]))
+        parts = [
+            alive(read_table(self.store, segment.vectors, self.schema, columns=read), gone)
+            for segment, gone in with_gone(self.store, self._segments(index))
+        ]
+        rows = pa.concat_tables([empty, *parts])
+        self._check_once(index, [rows["id"]])
+        return rows.sort_by("id").select(names)
+
+    def thumbnails(self, index: int) -> pa.Table:
+        """Read the ids and small JPEGs of those rows of a shard that can be found, sorted by id.
+
+        Raises:
+            GalleryError: no such shard, or an object that is not what the manifest says.
+        """
+        parts = [
+            alive(read_table(self.store, segment.thumbnails, THUMBNAILS), gone)
+            for segment, gone in with_gone(self.store, self._segments(index))
+        ]
+        return pa.concat_tables([THUMBNAILS.empty_table(), *parts]).sort_by("id")
 
     def shard(self, index: int) -> Shard:
         """Read one shard into memory, every object checked against its hash first.
@@ -78,14 +97,13 @@ class Gallery:
         Raises:
             GalleryError: no such shard, or an object that is not what the manifest says.
         """
-        thumbnails = THUMBNAILS.empty_table()
-        for segment in self._segments(index):
-            new = read_table(self.store, segment.thumbnails, THUMBNAILS)
-            thumbnails = pa.concat_tables([self._without(thumbnails, segment), new])
-        rows = self.live(index)
-        if not rows["id"].equals(thumbnails.sort_by("id")["id"]):
-            raise GalleryError(f"{self.store.uri}: the thumbnails of shard {index} are not the vectors' ids")
-        return Shard(rows, thumbnails)
+        segments, codebooks = self._segments(index), self.codebooks()
+        parts = [
+            read_part(self.store, segment, gone, self.schema, codebooks)
+            for segment, gone in with_gone(self.store, segments)
+        ]
+        self._check_once(index, [part.ids for part in parts])
+        return Shard(parts, self.schema, codebooks)
 
     def _segments(self, index: int) -> list[Segment]:
         content = self.manifest.content
@@ -93,11 +111,10 @@ class Gallery:
             raise GalleryError(f"gallery {self.manifest.name} has no shard {index}, only 0 to {content.shards - 1}")
         return [segment for segment in content.segments if segment.shard == index]
 
-    def _without(self, table: pa.Table, segment: Segment) -> pa.Table:
-        if segment.tombstones is None:
-            return table
-        gone = read_table(self.store, segment.tombstones, TOMBSTONES)["id"].combine_chunks()
-        return table.filter(pc.invert(pc.is_in(table["id"], value_set=gone)))
+    def _check_once(self, index: int, ids: Sequence[pa.ChunkedArray]) -> None:
+        every = pa.chunked_array([chunk for part in ids for chunk in part.chunks], pa.string())
+        if pc.count_distinct(every).as_py() != len(every):
+            raise GalleryError(f"{self.store.uri}: an id of shard {index} lives in two segments")
 
 
 def open_gallery(store: Store, name: str, version: str | None = None) -> Gallery:

@@ -2,12 +2,12 @@
 
 import hashlib
 import io
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sketchray.gallery.manifest import Column, GalleryError, ObjectRef
@@ -100,7 +100,7 @@ def read_object(gallery: Store, reference: ObjectRef) -> bytes:
     return data
 
 
-def read_table(gallery: Store, reference: ObjectRef, schema: pa.Schema, *, sorted_by_id: bool = True) -> pa.Table:
+def open_table(gallery: Store, reference: ObjectRef, schema: pa.Schema) -> pq.ParquetFile:
     """Read one Parquet object of a gallery, checking its size and hash before a byte of it is parsed.
 
     Raises:
@@ -109,17 +109,45 @@ def read_table(gallery: Store, reference: ObjectRef, schema: pa.Schema, *, sorte
     """
     data, uri = read_object(gallery, reference), gallery.uri_of(reference.key)
     try:
-        table = pq.read_table(pa.BufferReader(data))
+        file = pq.ParquetFile(pa.BufferReader(data))
     except (pa.ArrowException, OSError) as error:
         raise GalleryError(f"{uri}: not readable as Parquet ({error})") from error
-    if not table.schema.equals(schema):
-        raise GalleryError(f"{uri}: columns {table.schema.names} are not those of this format, {schema.names}")
-    if table.num_rows != reference.rows:
-        raise GalleryError(f"{uri}: {table.num_rows} rows where the manifest says {reference.rows}")
-    if sorted_by_id and not _ascending(table["id"].to_pylist()):
-        raise GalleryError(f"{uri}: its ids are not in strictly ascending order")
+    if not file.schema_arrow.equals(schema):
+        raise GalleryError(f"{uri}: columns {file.schema_arrow.names} are not those of this format, {schema.names}")
+    if file.metadata.num_rows != reference.rows:
+        raise GalleryError(f"{uri}: {file.metadata.num_rows} rows where the manifest says {reference.rows}")
+    return file
+
+
+def read_table(
+    gallery: Store,
+    reference: ObjectRef,
+    schema: pa.Schema,
+    *,
+    columns: Sequence[str] | None = None,
+    sorted_by_id: bool = True,
+) -> pa.Table:
+    """Read the table of one object, see `open_table`.
+
+    Args:
+        gallery: where the object is.
+        reference: what the manifest says of it.
+        schema: that it must have.
+        columns: those to return; all if not given.
+        sorted_by_id: whether its ids must be in strictly ascending order.
+
+    Raises:
+        GalleryError: as `open_table`.
+        NotFound: the object is gone.
+    """
+    table = open_table(gallery, reference, schema).read(None if columns is None else list(columns))
+    if sorted_by_id:  # then "id" is among the columns
+        check_order(table, where=gallery.uri_of(reference.key))
     return table
 
 
-def _ascending(ids: Sequence[str]) -> bool:
-    return all(first < second for first, second in itertools.pairwise(ids))
+def check_order(table: pa.Table, *, where: str) -> None:
+    """Raise GalleryError, naming ``where``, if the ids are not in strictly ascending order."""
+    ids = table["id"].combine_chunks()
+    if not pc.all(pc.less(ids[:-1], ids[1:]), min_count=0).as_py():
+        raise GalleryError(f"{where}: its ids are not in strictly ascending order")

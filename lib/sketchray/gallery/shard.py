@@ -4,17 +4,21 @@ Shape legend: B queries, D dimensions, N rows, K answers.
 """
 
 import heapq
+import math
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pyarrow as pa
 
+from sketchray.gallery.codebooks import Codebooks
 from sketchray.gallery.filters import Filter
-from sketchray.gallery.segment import embedding_matrix
-from sketchray.ranking.nearest import Nearest
+from sketchray.gallery.part import Part, Request
+from sketchray.ranking.matching import Fusion
+from sketchray.ranking.nearest import check_queries
 
 Ranking = Literal["nearest", "cluster", "mixture"]
+FUSION = 0.2  # published in SBKA's test code
 
 
 class Hit(NamedTuple):
@@ -53,20 +57,24 @@ def merge(answers: Iterable[list[Hit]], k: int, *, offset: int = 0) -> list[Hit]
 
 
 class Shard:
-    """One shard's live rows in memory: base and deltas put together, sorted by id."""
+    """One shard's live rows in memory: the base segment and the deltas, each searched apart."""
 
-    def __init__(self, rows: pa.Table, thumbnails: pa.Table) -> None:
-        self._id: list[str] = rows["id"].to_pylist()
-        self._columns = rows.drop_columns(["embedding"])
-        self._embedding_ND = embedding_matrix(rows)
-        self._nearest = Nearest(self._embedding_ND)
-        self._jpeg = thumbnails["jpeg"]
-        self._place = {sample_id: place for place, sample_id in enumerate(thumbnails["id"].to_pylist())}
+    def __init__(self, parts: Sequence[Part], schema: pa.Schema, codebooks: Codebooks) -> None:
+        """Take the segments.
+
+        Args:
+            parts: in any order; no id can be found in two of them.
+            schema: of the gallery's rows, see `vector_schema`.
+            codebooks: of the gallery; every part is coded by all of them.
+        """
+        self._parts, self._codebooks = [part for part in parts if part.rows], codebooks
+        self._dimension = schema.field("embedding").type.list_size
+        self._schema = schema.remove(schema.get_field_index("embedding"))
 
     @property
     def rows(self) -> int:
         """Number of pictures that can be found."""
-        return len(self._id)
+        return sum(part.rows for part in self._parts)
 
     def search(
         self,
@@ -77,51 +85,92 @@ class Shard:
         fusion: float | None = None,
         filter: Filter | None = None,
         min_score: float | None = None,
+        effort: float = 1.0,
     ) -> list[list[Hit]]:
         """Return the best k rows of each query, best first, ties by id.
 
+        ``nearest`` scores by cosine similarity. ``cluster`` and ``mixture`` score by minus the fused distance, between
+        -4 and 0, of `sketchray.ranking.matching.Fusion`: what one query's score means for another depends on the
+        codebook, so a threshold for one ranking is none for another, nor for another version's codebook.
+
+        Where a segment has no index, the answer is exact. Where it has one, scores are exact, and what is missed is
+        the index's; where a filter leaves few rows, the answer is exact too.
+
         Args:
             query_BD: unit queries.
-            k: number of answers wanted, at least 1.
-            ranking: ``nearest`` scores by cosine similarity.
-            fusion: of cluster and mixture ranking: the weight of the own distance.
+            k: number of answers wanted, at least 1; for a page with an offset, ask for offset and page together.
+            ranking: by what.
+            fusion: of ``cluster`` and ``mixture``, the weight of the picture's own distance, 0 to 1; 0.2 if not given.
             filter: rows that may be found; all if not given.
-            min_score: hits of a smaller score are left out.
+            min_score: hits of a smaller score, by the same ranking and fusion, are left out.
+            effort: how hard approximate indices look, times what they were built with.
 
         Raises:
-            ValueError: k below 1, queries that are not unit vectors of the gallery's dimension, or a ranking that the
-                gallery has no codebook for.
+            ValueError: k below 1, queries that are not unit vectors of the gallery's dimension, an unknown ranking or
+                one that the gallery has no codebook for, a fusion outside 0 to 1 or with ``nearest``, a threshold that
+                is not a number, an effort that is not positive.
             FilterError: the filter does not fit the gallery's columns.
         """
-        if ranking != "nearest":
-            raise ValueError(f"this gallery has no {ranking} codebook")
-        place_N: Sequence[int] = range(self.rows)
-        nearest = self._nearest
+        query_BD = check_queries(np.asarray(query_BD), self._dimension)
+        if k < 1:
+            raise ValueError(f"k is {k}; at least one answer must be asked for")
+        if min_score is not None and math.isnan(min_score):
+            raise ValueError("min_score is not a number")
+        if not effort > 0:
+            raise ValueError(f"effort is {effort}; it must be positive")
         if filter is not None:
-            place_N = np.flatnonzero(filter.mask(self._columns)).tolist()
-            nearest = Nearest(self._embedding_ND[list(place_N)])
-        score_BK, row_BK = nearest.search(query_BD, k)
+            filter.check(self._schema)
+        request = Request(
+            query_BD=query_BD,
+            k=k,
+            codebook=self._codebook(ranking),
+            fusion=_fusion(ranking, fusion),
+            filter=filter,
+            effort=effort,
+        )
+        answers = [part.search(request) for part in self._parts]
+        least = -math.inf if min_score is None else min_score
         return [
-            [
-                self._hit(place_N[row], score)
-                for row, score in zip(rows, scores, strict=True)
-                if min_score is None or score >= min_score
-            ]
-            for rows, scores in zip(row_BK.tolist(), score_BK.tolist(), strict=True)
+            merge((self._hits(part, *answer[b], least) for part, answer in zip(self._parts, answers, strict=True)), k)
+            for b in range(len(query_BD))
         ]
 
-    def _hit(self, row: int, score: float) -> Hit:
-        values = self._columns.slice(row, 1).to_pylist()[0]
-        values.pop("etag")
-        return Hit(values.pop("id"), score, values.pop("uri"), values.pop("label"), values)
+    def _codebook(self, ranking: Ranking) -> str | None:
+        if ranking == "nearest":
+            return None
+        if ranking not in get_args(Ranking):
+            raise ValueError(f"ranking {ranking!r} is none of {', '.join(get_args(Ranking))}")
+        if ranking not in self._codebooks:
+            known = ", ".join(["nearest", *self._codebooks])
+            raise ValueError(f"this gallery has no codebook for {ranking} ranking; it can be ranked by: {known}")
+        return ranking
+
+    def _hits(self, part: Part, score_K: np.ndarray, row_K: np.ndarray, least: float) -> list[Hit]:
+        kept = score_K >= least
+        hits = []
+        for score, row in zip(score_K[kept].tolist(), part.columns.take(row_K[kept]).to_pylist(), strict=True):
+            sample_id, uri, label, _ = (row.pop(name) for name in ("id", "uri", "label", "etag"))
+            hits.append(Hit(sample_id, score, uri, label, row))
+        return hits
 
     def vector(self, sample_id: str) -> np.ndarray | None:
         """Return a picture's embedding (D,) float32, or None where this shard has no such picture."""
-        if sample_id not in self._place:
-            return None
-        return np.array(self._embedding_ND[self._id.index(sample_id)])
+        for part in self._parts:
+            row = part.find(sample_id)
+            if row is not None:
+                return np.array(part.embedding_ND[row])
+        return None
 
     def thumbnail(self, sample_id: str) -> bytes | None:
         """Return a picture's small JPEG, or None where this shard has no such picture."""
-        place = self._place.get(sample_id)
-        return None if place is None else bytes(self._jpeg[place].as_py())
+        return next((jpeg for part in self._parts if (jpeg := part.thumbnail(sample_id)) is not None), None)
+
+
+def _fusion(ranking: Ranking, fusion: float | None) -> Fusion:
+    if fusion is None:
+        return Fusion(FUSION)
+    if ranking == "nearest":
+        raise ValueError("fusion is of cluster and mixture ranking; nearest has none")
+    if not 0 <= fusion <= 1:
+        raise ValueError(f"fusion is {fusion}, not a weight from 0 to 1")
+    return Fusion(fusion)
