@@ -17,7 +17,7 @@ from sketchray.gallery.codebooks import (
 )
 from sketchray.gallery.index import IndexPlan, build_index, plan_index
 from sketchray.gallery.manifest import Column, Content, EncoderRef, Manifest, ObjectRef, Segment, shard_of
-from sketchray.gallery.publish import gallery_store, publish, read_pointer, store_manifest, version_key
+from sketchray.gallery.publish import gallery_store, publish_objects, read_pointer, version_key
 from sketchray.gallery.reader import Gallery
 from sketchray.gallery.segment import (
     REPORT,
@@ -41,7 +41,8 @@ def row_schema(dimension: int, columns: Sequence[Column] = ()) -> pa.Schema:
 
 def rows_of_shard(rows: pa.Table, shard: int, shards: int) -> pa.Table:
     """Return those rows whose ids belong to a shard."""
-    return rows.filter(pa.array([shard_of(sample_id, shards) == shard for sample_id in rows["id"].to_pylist()]))
+    mine = [shard_of(sample_id, shards) == shard for sample_id in rows["id"].to_pylist()]
+    return rows.filter(pa.array(mine, pa.bool_()))
 
 
 def encode_segment(
@@ -195,10 +196,6 @@ def write_gallery(
             report=report,
         )
     )
-    for key, data in objects.items():
-        gallery.write(version_key(content.version(), key), data)
     parent = expected.version if expected else None
     described = describe_version(name, content, parent=parent, source=source, rows=rows.num_rows)
-    manifest = store_manifest(gallery, described)
-    publish(gallery, manifest.version, expected=expected)
-    return Gallery(gallery, manifest)
+    return Gallery(gallery, publish_objects(gallery, described, objects, expected=expected))
