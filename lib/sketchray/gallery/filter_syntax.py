@@ -23,7 +23,7 @@ LENGTH, CONDITIONS, DEPTH = 65_536, 256, 64
 TOKEN = re.compile(
     r"""
       (?P<quoted> '(?:[^']|'')*+' | "(?:[^"]|"")*+" )
-    | (?P<number> [-+]?[0-9]++(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?(?!\w) )
+    | (?P<number> [-+]?[0-9]++(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?(?![\w.]) )
     | (?P<word>   WORD )
     | (?P<symbol> [<>!]= | [<>=(),] )
     """.replace("WORD", WORD.pattern),

@@ -60,6 +60,7 @@ class Condition(Term):
         column = table[self.column]
         values = [pa.scalar(convert(v, column.type, self.column, self.position), column.type) for v in self.values]
         if pa.types.is_floating(column.type):
+            column = pc.add(column, 0.0)  # -0.0 is 0.0, which is_in would tell apart
             column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
         return column, values
 

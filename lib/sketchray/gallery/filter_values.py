@@ -87,7 +87,7 @@ def convert(value: Value, kind: Any, column: str, position: int) -> Any:
     if name == "int64" and number and value == int(value) and -LARGEST - 1 <= value <= LARGEST:
         return int(value)
     if name == "float64" and number:
-        return float(value)
+        return float(value) + 0.0  # -0.0 is 0.0
     if name == "timestamp" and isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)
