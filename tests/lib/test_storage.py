@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest import mock
 
@@ -51,6 +52,21 @@ def test_an_object_comes_back_as_it_was_written(store: Store) -> None:
     assert not store.exists("a/b c/ü#1?.bin")
     with pytest.raises(NotFound, match="ü#1"):
         store.read("a/b c/ü#1?.bin")
+
+
+def test_an_entry_says_when_its_object_was_last_written(store: Store) -> None:
+    second = timedelta(seconds=1)
+    started = datetime.now(UTC)
+    store.write("a", b"1")
+    first = store.head("a")
+    time.sleep(1.1)  # S3 counts whole seconds
+    store.write("a", b"1")
+    [listed] = store.list()
+    headed = store.head("a")
+    assert first is not None
+    assert headed is not None
+    assert started - second < first.modified < headed.modified < datetime.now(UTC) + second
+    assert abs(listed.modified - headed.modified) < second
 
 
 def test_a_copy_is_an_object_of_its_own(store: Store) -> None:

@@ -36,18 +36,23 @@ __all__ = [
 def open_store(uri: str) -> Store:
     """Open ``s3://bucket/prefix``, ``file:///abs/folder`` or a plain path. Nothing is contacted or created yet.
 
+    ``s3://profile@bucket/prefix`` takes endpoint, region and credentials from the AWS profile of that name
+    (``~/.aws/config``, ``~/.aws/credentials``) and nothing from the ``AWS_*`` variables, so that one job can read a
+    bucket here and write to a store there. Every process that reads the URI needs the profile.
+
     URIs are taken as they are: nothing in them is percent-decoded.
 
     Raises:
         ValueError: an unknown scheme, a bucket name missing, or credentials inside the URI.
     """
     if uri.startswith("s3://"):
-        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-        if "@" in bucket:
-            raise ValueError("credentials do not belong into a store URI; use the AWS_* variables")
-        if not bucket:
-            raise ValueError(f"{uri}: a bucket is missing, as in s3://bucket/prefix")
-        return S3Store(bucket, prefix.strip("/"))
+        place, _, prefix = uri.removeprefix("s3://").partition("/")
+        profile, at, bucket = place.rpartition("@")
+        if ":" in place:
+            raise ValueError("credentials do not belong into a store URI; use the AWS_* variables or an AWS profile")
+        if not bucket or (at and not profile):
+            raise ValueError(f"{uri}: a bucket is missing, as in s3://bucket/prefix or s3://profile@bucket/prefix")
+        return S3Store(bucket, prefix.strip("/"), profile or None)
     if "://" in uri and not uri.startswith("file://"):
         raise ValueError(f"{uri}: a store is s3://bucket/prefix, file:///abs/folder or a path")
     if not uri:

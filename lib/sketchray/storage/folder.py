@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -139,7 +140,8 @@ class FolderStore(Store):
 
 
 def _entry(key: str, status: os.stat_result) -> Entry:
-    return Entry(key, status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}")
+    modified = datetime.fromtimestamp(status.st_mtime, UTC)
+    return Entry(key, status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}", modified)
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[Entry]:
