@@ -1,10 +1,11 @@
 """The faiss index of a segment: which kind, the same bytes for the same rows, read with faiss's limits set.
 
 An index finds candidates by inner product of unit vectors; its row numbers are those of the vectors object. How hard it
-looks (``nprobe``, ``efSearch``) is stored in it, and can be changed for one search.
+looks (``nprobe``, ``efSearch``) is measured when it is built, stored in it, and can be changed for one search.
 """
 
 import math
+import re
 import threading
 from typing import Any, Literal
 
@@ -14,12 +15,12 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from sketchray.config import Config
+from sketchray.gallery.effort import tune
 from sketchray.gallery.manifest import GalleryError
 
 LISTS_A_ROOT = 4  # lists of an inverted file, for each unit of the square root of the rows
 TRAINED_ROWS = 39, 64  # rows that k-means sees for each list: at least (faiss warns below it), at most
-PROBED = 1 / 16  # of the lists
-LINKS, EF = 32, 256  # of a graph: links of a node, nodes kept in sight
+LINKS = 32  # of a node in a graph
 _SWIG: Any = faiss  # its type stubs do not know the keyword arguments of search parameters
 _LIMITS = threading.Lock()  # faiss's limits are the process's
 
@@ -72,24 +73,21 @@ def build_index(embedding_ND: np.ndarray, factory: str, *, seed: int = 0) -> byt
     Args:
         embedding_ND: unit rows, float32.
         factory: from `plan_index`.
-        seed: of the training.
+        seed: of the training and the tuning.
 
     Raises:
         GalleryError: faiss cannot build it, as from too few rows.
     """
     x_ND = np.ascontiguousarray(embedding_ND, dtype=np.float32)
     index = _create(factory, x_ND.shape[1])
-    inverted = _inner(index)
-    if isinstance(inverted, faiss.IndexIVF):
-        inverted.cp.seed = seed
-        inverted.cp.max_points_per_centroid = TRAINED_ROWS[1]
-        inverted.nprobe = max(1, round(PROBED * inverted.nlist))
-    if isinstance(inverted, faiss.IndexHNSW):
-        inverted.hnsw.efSearch = EF
+    inner = _inner(index)
+    if isinstance(inner, faiss.IndexIVF):
+        inner.cp.seed, inner.cp.max_points_per_centroid = seed, TRAINED_ROWS[1]
     try:
         with threadpool_limits(1):
             index.train(x_ND)
             index.add(x_ND)
+            tune(index, inner, x_ND, seed=seed)
     except RuntimeError as error:
         raise GalleryError(f"index {factory!r} of {len(x_ND)} rows: {_said(error)}") from error
     return bytes(faiss.serialize_index(index))
@@ -162,4 +160,4 @@ def _inner(index: faiss.Index) -> faiss.Index:
 
 def _said(error: RuntimeError) -> str:
     """Return faiss's own words without the place in its source."""
-    return str(error).split("Error: ")[-1].split(" at /")[0].strip()
+    return re.sub(r"^.* at /\S+:\d+: (Error: )?", "", str(error), flags=re.DOTALL)
