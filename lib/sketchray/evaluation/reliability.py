@@ -74,7 +74,7 @@ def reliability(probability: npt.ArrayLike, relevant: npt.ArrayLike, *, bins: in
     said_N, true_N = said.ravel(), true.ravel().astype(np.float64)
     bin_N = np.searchsorted(np.arange(1, bins) / bins, said_N, side="right")
     count_B = np.bincount(bin_N, minlength=bins)
-    said_B, true_B = np.bincount(bin_N, said_N, bins), np.bincount(bin_N, true_N, bins)
+    said_B, true_B = (np.bincount(bin_N, weights, bins).astype(np.float64) for weights in (said_N, true_N))
     return Reliability(
         bins=tuple(_bins(count_B, said_B, true_B)),
         ece=float(np.abs(said_B - true_B).sum() / len(said_N)),
