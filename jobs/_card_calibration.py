@@ -17,7 +17,9 @@ means less.
 
 The map is an isotonic regression over all these pairs. Its reliability is not measured on pairs that it was fitted to,
 but by cross-validation: the sketches' classes are dealt into {folds} parts, and the pairs of each part's sketches are
-judged by a map fitted to the sketches of the other parts (with the same photos).
+judged by a map fitted to the sketches of the other parts (with the same photos). Classes differ, so with few of them
+the high probabilities rest on the best one or two and hold less well than the error over all pairs says: the second
+table, of what a user sees first, shows it.
 
 ![Reliability diagram]({diagram})
 
