@@ -1,6 +1,5 @@
 """Columns of a table of pictures: read from Parquet or CSV, and brought to the types that a gallery has."""
 
-import re
 from typing import Any
 
 import pyarrow as pa
@@ -12,8 +11,6 @@ from sketchray.gallery.manifest import RESERVED, Column
 from sketchray.gallery.segment import COLUMN_TYPES
 from sketchray.gallery.source_rows import LISTING
 
-BLOCK = 1 << 26  # bytes of a CSV file from which types are told
-FAILED = re.compile(r"In CSV column #(?P<column>\d+): (?:Row #(?P<row>\d+): )?(?P<reason>.*)", re.DOTALL)
 EARLIEST, LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999  # what Python's datetime has, in microseconds
 
 
@@ -30,9 +27,9 @@ def read_columns(where: str, data: bytes, *, texts: tuple[str, ...]) -> dict[str
     """
     try:
         is_csv = where.lower().endswith(".csv")
-        table = _read_csv(data, texts) if is_csv else pq.read_table(pa.BufferReader(data))
+        table = _read_csv(data, texts) if is_csv else pq.ParquetFile(pa.BufferReader(data)).read()
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{where}: {_explain(data, error)}") from error
+        raise ValueError(f"{where}: not readable as a table ({error})") from error
     names = table.schema.names
     if twice := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"{where}: there are two columns {twice[0]!r}")
@@ -67,7 +64,7 @@ def metadata_column(where: str, name: str, column: Any) -> tuple[Column, Any]:
 def _read_csv(data: bytes, texts: tuple[str, ...]) -> pa.Table:
     return pa.csv.read_csv(
         pa.BufferReader(data),
-        read_options=pa.csv.ReadOptions(block_size=BLOCK, use_threads=False),  # so that an error has a row
+        read_options=pa.csv.ReadOptions(use_threads=False),  # so that an error has a row
         parse_options=pa.csv.ParseOptions(newlines_in_values=True),
         convert_options=pa.csv.ConvertOptions(
             column_types=dict.fromkeys(texts, pa.string()),
@@ -76,16 +73,6 @@ def _read_csv(data: bytes, texts: tuple[str, ...]) -> pa.Table:
             quoted_strings_can_be_null=False,
         ),
     )
-
-
-def _explain(data: bytes, error: Exception) -> str:
-    found = FAILED.match(str(error))
-    if found is None:
-        return f"not readable as a table ({error})"
-    header = pa.csv.open_csv(pa.BufferReader(data), parse_options=pa.csv.ParseOptions(newlines_in_values=True))
-    place = f"the column {header.schema.names[int(found['column'])]!r}"
-    row = f", row {int(found['row']) - 1}" if found["row"] else ""
-    return f"{place}{row}: {found['reason']}"
 
 
 def _type_of(kind: Any) -> str | None:
