@@ -161,8 +161,13 @@ class Content(Config):
         return self
 
     def version(self) -> str:
-        """Return the digest, 16 hex digits. Keys do not count: they contain the version."""
-        return digest({"format_version": FORMAT_VERSION, "content": _without_keys(self.model_dump(mode="json"))})
+        """Return the digest, 16 hex digits.
+
+        Keys do not count: they contain the version. Nor does a field at its default, so that one that is added later
+        leaves the versions that were published before what they are.
+        """
+        content = self.model_dump(mode="json", exclude_defaults=True)
+        return digest({"format_version": FORMAT_VERSION, "content": _without_keys(content)})
 
 
 class Manifest(Config):

@@ -22,7 +22,7 @@ from sketchray.gallery.codebooks import (
 )
 from sketchray.gallery.manifest import Content
 from sketchray.gallery.segment import codes_schema, embedding_matrix, read_table
-from sketchray.ranking import Codebook
+from sketchray.ranking import Codebook, create_ranker, select_codewords
 from sketchray.ranking.codebook import Fitted
 
 Rows = Callable[..., pa.Table]
@@ -53,6 +53,17 @@ def test_codebooks_are_a_function_of_the_rows_in_any_order() -> None:
     assert first["cluster"].centres_MKC.shape == (2, 4, 4)
     assert first["mixture"].fitted.kind == "gmm"
     assert fit_codebooks(x_ND, FitPlan(names=("cluster",), codewords=4)).keys() == {"cluster"}
+
+
+def test_the_number_of_codewords_is_chosen_once_for_both() -> None:
+    x_ND, plan = made(64), FitPlan(seed=3)
+    books = fit_codebooks(x_ND, plan)
+    selection = select_codewords(x_ND, criteria=("silhouette",), seed=3)
+    for name, book in books.items():
+        assert book.fitted.selection == selection
+        alone = create_ranker(name, codewords=selection.codewords, seed=3).fit(x_ND)
+        assert alone is not None
+        np.testing.assert_array_equal(book.centres_MKC, alone.centres_MKC)
 
 
 @pytest.mark.parametrize(
