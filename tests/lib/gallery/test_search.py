@@ -2,8 +2,9 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sketchray.gallery import Column, Content, EncoderRef, Gallery, Hit, IndexPlan, Ranking, merge, shard_of
+from sketchray.gallery import (
+    Column,
+    Content,
+    EncoderRef,
+    Gallery,
+    GalleryError,
+    Hit,
+    IndexPlan,
+    Ranking,
+    merge,
+    shard_of,
+)
 from sketchray.gallery import finding as finding_module
 from sketchray.gallery.build import describe_version, encode_segment, place, row_schema
 from sketchray.gallery.codebooks import Codebooks, encode_codebooks
@@ -97,7 +109,8 @@ def table(rows: dict[str, Row]) -> pa.Table:
 
 def write(folder: str, model: Model, *, shards: int, plan: IndexPlan, codebooks: Codebooks) -> Gallery:
     """Write the steps as a base and delta segments a shard."""
-    store, objects, segments = open_store(folder), {}, []
+    store, segments = open_store(folder), []
+    objects: dict[str, bytes] = {}
     for shard in range(shards):
         for number, (rows, gone) in enumerate(model.steps):
             mine = {sample_id: row for sample_id, row in rows.items() if shard_of(sample_id, shards) == shard}
@@ -113,8 +126,8 @@ def write(folder: str, model: Model, *, shards: int, plan: IndexPlan, codebooks:
             objects.update(data)
     base = model.steps[0][0]
     sample_ND = np.stack([row.vector_D for row in base.values()]) if base else np.empty((0, DIMENSION))
-    references, data = encode_codebooks(codebooks, sample_ND)
-    objects.update(data)
+    references, books = encode_codebooks(codebooks, sample_ND)
+    objects.update(books)
     content = place(
         Content(
             encoder=EncoderRef(uri="made", fingerprint="0"),
@@ -125,9 +138,17 @@ def write(folder: str, model: Model, *, shards: int, plan: IndexPlan, codebooks:
             codebooks=references,
         )
     )
-    for key, data in objects.items():
-        store.write(version_key(content.version(), key), data)
+    for key, stored in objects.items():
+        store.write(version_key(content.version(), key), stored)
     return Gallery(store, describe_version("g", content, parent=None, source="made", rows=len(model.rows)))
+
+
+FILTERS: dict[str, Callable[[Row], bool]] = {
+    "": lambda row: True,
+    "price < 2": lambda row: row.price is not None and row.price < 2,
+    "label is null or price = 3": lambda row: row.label is None or row.price == 3,
+    "price > 9": lambda row: False,
+}
 
 
 def unit(x_ND: np.ndarray) -> np.ndarray:
@@ -158,7 +179,7 @@ def models(draw: st.DrawFn) -> Model:
     shards=st.integers(1, 3),
     plan=st.sampled_from(EXACT_KINDS),
     fusion=st.sampled_from([0.0, 0.2, 1.0]),
-    wanted=st.sampled_from([None, "price < 2", "label is null or price = 3", "price > 9"]),
+    wanted=st.sampled_from(sorted(FILTERS)),
     page=st.tuples(st.integers(0, 12), st.integers(1, 12)),
     cut=st.one_of(st.none(), st.floats(0, 1)),
     coded=st.booleans(),
@@ -170,7 +191,7 @@ def test_the_answer_is_that_of_the_ranking_over_everything(
     shards: int,
     plan: IndexPlan,
     fusion: float,
-    wanted: str | None,
+    wanted: str,
     page: tuple[int, int],
     cut: float | None,
     coded: bool,
@@ -183,12 +204,6 @@ def test_the_answer_is_that_of_the_ranking_over_everything(
     if model.rows:
         query_BD[0] = next(iter(model.rows.values())).vector_D
     offset, k = page
-    accepted = {
-        None: lambda row: True,
-        "price < 2": lambda row: row.price is not None and row.price < 2,
-        "label is null or price = 3": lambda row: row.label is None or row.price == 3,
-        "price > 9": lambda row: False,
-    }[wanted]
     with tempfile.TemporaryDirectory() as folder:
         gallery = write(folder, model, shards=shards, plan=plan, codebooks=codebooks)
         parts = [gallery.shard(shard) for shard in range(shards)]
@@ -196,7 +211,11 @@ def test_the_answer_is_that_of_the_ranking_over_everything(
         rankings: list[Ranking] = ["nearest", *(("cluster", "mixture") if codebooks else ())]
         for ranking in rankings:
             ranked = [
-                [pair for pair in model.rank(query_D, ranking, fusion, codebooks) if accepted(model.rows[pair[1]])]
+                [
+                    pair
+                    for pair in model.rank(query_D, ranking, fusion, codebooks)
+                    if FILTERS[wanted](model.rows[pair[1]])
+                ]
                 for query_D in query_BD
             ]
             least = None  # between two scores, where rounding cannot tell
@@ -320,7 +339,7 @@ def test_an_index_finds_nearly_what_exact_search_finds(
                 assert len(hits) == 10
 
 
-def test_what_cannot_be_asked_is_refused(large: Model, tmp_path: object) -> None:
+def test_what_cannot_be_asked_is_refused(large: Model, tmp_path: Path) -> None:
     shard = write(str(tmp_path), large, shards=1, plan=IndexPlan(), codebooks={}).shard(0)
     query_BD = unit(np.ones((2, DIMENSION)))
     broken_BD = query_BD.copy()
@@ -349,3 +368,47 @@ def test_merge_passes_over_the_offset() -> None:
     for k, offset in ((-1, 0), (1, -1)):
         with pytest.raises(ValueError, match="negative"):
             merge([], k, offset=offset)
+
+
+@pytest.fixture
+def small() -> Model:
+    x_ND = unit(np.random.default_rng(3).normal(size=(40, DIMENSION)))
+    rows = {f"{i:02d}": Row(x_D, "cat", i) for i, x_D in enumerate(x_ND)}
+    model = Model()
+    model.step(rows, [])
+    model.step({"50": rows["00"], "03": rows["01"]}, ["02"])
+    return model
+
+
+def test_every_object_is_checked_before_it_is_parsed(small: Model, tmp_path: Path) -> None:
+    gallery = write(str(tmp_path), small, shards=1, plan=IndexPlan(factory="SQ8"), codebooks=made_codebooks(0))
+    content = gallery.manifest.content
+    names = ("vectors", "thumbnails", "tombstones", "index", "codes")
+    references = [ref for segment in content.segments for name in names if (ref := getattr(segment, name)) is not None]
+    references += [book.object for book in content.codebooks]
+    assert len(references) == 4 + 4 + 2  # a delta has no index, a base no tombstones
+    for reference in references:
+        good = gallery.store.read(reference.key)
+        flipped = bytearray(good)
+        flipped[len(good) // 2] ^= 1
+        for damaged, message in ((bytes(flipped), "altered"), (good[:-1], "truncated"), (b"", "truncated")):
+            gallery.store.write(reference.key, damaged)
+            with pytest.raises(GalleryError, match=rf"{reference.key}: .*{message}"):
+                gallery.shard(0)
+        gallery.store.write(reference.key, good)
+    assert gallery.shard(0).rows == len(small.rows)
+
+
+def test_vectors_that_cannot_be_compared_are_refused_by_name(small: Model, tmp_path: Path) -> None:
+    small.steps[1][0]["50"] = Row(np.zeros(DIMENSION, np.float32), None, None)
+    gallery = write(str(tmp_path), small, shards=1, plan=IndexPlan(), codebooks={})
+    with pytest.raises(GalleryError, match=r"vectors\.parquet: embedding 1 is not of unit length"):
+        gallery.shard(0)
+
+
+def test_an_id_that_lives_twice_is_refused(small: Model, tmp_path: Path) -> None:
+    small.steps[1] = (small.steps[1][0], ["02"])  # not 03, which the delta brings again
+    gallery = write(str(tmp_path), small, shards=1, plan=IndexPlan(factory="SQ8"), codebooks={})
+    for read in (gallery.shard, gallery.live):
+        with pytest.raises(GalleryError, match="an id of shard 0 lives in two segments"):
+            read(0)
