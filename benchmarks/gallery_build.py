@@ -28,8 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from jobs._index_config import IndexResources
 from sketchray.data.images import decode_image, to_rgb
-from sketchray.data.loading import DRAFT
-from sketchray.data.transforms import prepare_photo
+from sketchray.data.transforms import draft_side, prepare_photo
 from sketchray.encoders import load_encoder
 
 BATCH = 32
@@ -46,7 +45,7 @@ class Pictures(Dataset[np.ndarray]):
         return len(self.paths)
 
     def __getitem__(self, place: int) -> np.ndarray:
-        image = to_rgb(decode_image(self.paths[place].read_bytes(), draft_size=DRAFT))
+        image = to_rgb(decode_image(self.paths[place].read_bytes(), draft_size=draft_side(self.size)))
         return prepare_photo(image, self.size)
 
 

@@ -13,8 +13,7 @@ import pyarrow as pa
 from PIL import Image
 
 from sketchray.data.images import ImageError, decode_image, to_rgb
-from sketchray.data.loading import DRAFT
-from sketchray.data.transforms import prepare_photo
+from sketchray.data.transforms import draft_side, prepare_photo
 from sketchray.storage import AccessDenied, NotFound, read_uri
 
 JPEG_QUALITY = 85
@@ -68,7 +67,8 @@ def read_picture(uri: str, pixels_3SS: np.ndarray, thumbnail: int) -> Decoded:
     except AccessDenied:
         return b"", {"stage": "read", "reason": "access denied"}
     try:
-        image = to_rgb(decode_image(data, draft_size=DRAFT))
+        enough = max(draft_side(pixels_3SS.shape[-1]), thumbnail)
+        image = to_rgb(decode_image(data, draft_size=enough))
     except ImageError as error:
         return b"", {"stage": "decode", "reason": str(error)}
     pixels_3SS[:] = prepare_photo(image, pixels_3SS.shape[-1])
