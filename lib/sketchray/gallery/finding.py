@@ -18,7 +18,7 @@ from sketchray.ranking.scoring import unit_rows
 
 FEW = 16  # where less than this part of the rows may be found, they are compared one by one
 MOST_EFFORT = 8.0  # times the index's own, where a filter leaves few rows in each of its lists
-GATHERED = 4096  # rows of open cells that are compared one by one
+GATHERED = 2048  # rows of open cells that are compared one by one
 
 
 class Finder:
@@ -102,7 +102,9 @@ class Finder:
                 open_N = open_C[fused.cells.of_rows]
                 open_N = open_N if allowed_N is None else open_N & allowed_N
                 more = self._candidates(query_D[None], k, open_N, effort)[0]
-            answers.append(fused.best(query_BD[b], np.union1d(row_W, more), cluster_BC[b], k, fusion))
+            row_W = np.union1d(row_W, more)
+            candidates = row_W, self._embedding_ND[row_W] @ query_D
+            answers.append(fused.best(query_BD[b], candidates, cluster_BC[b], k, fusion))
         return answers
 
     def _indexed(self, allowed_N: Mask | None) -> bool:

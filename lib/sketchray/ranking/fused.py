@@ -86,7 +86,7 @@ class FusedSearch:
         if found is None:
             found = self._reaching(coarse_BD, k, fusion, cluster_BC, allowed_N)
         return [
-            self.best(query_D, self._narrow(*candidates, cluster_C, k, fusion), cluster_C, k, fusion)
+            self.best(query_D, candidates, cluster_C, k, fusion)
             for query_D, candidates, cluster_C in zip(query_BD, found, cluster_BC, strict=True)
         ]
 
@@ -167,8 +167,9 @@ class FusedSearch:
         near_W = fusion.score(cluster_W, cosine_W + self.slack) >= reached
         return np.asarray(row_W[near_W])
 
-    def best(self, query_D: Floats, row_W: Rows, cluster_C: Floats, k: int, fusion: Fusion) -> Answer:
+    def best(self, query_D: Floats, candidates: Candidates, cluster_C: Floats, k: int, fusion: Fusion) -> Answer:
         """Return the best k of some rows by their scores in float64; the query is of unit length, float64."""
+        row_W = self._narrow(*candidates, cluster_C, k, fusion)
         cosine_W = np.concatenate([self._cosine(query_D, part) for part in _blocks(row_W)] or [np.empty(0)])
         score_W = fusion.score(cluster_C[self.cells.of_rows[row_W]], cosine_W)
         best_K = np.lexsort((row_W, -score_W))[:k]

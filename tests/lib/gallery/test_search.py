@@ -303,7 +303,7 @@ def large() -> Model:
     ],
     ids=["all lists", "ivf", "hnsw", "int8", "coarse"],
 )
-@pytest.mark.parametrize("gathered", [20, 4096], ids=["asking again", "one by one"])
+@pytest.mark.parametrize("gathered", [20, 10_000], ids=["asking again", "one by one"])
 def test_an_index_finds_nearly_what_exact_search_finds(
     *,
     large: Model,
