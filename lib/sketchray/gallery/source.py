@@ -12,7 +12,7 @@ from sketchray.gallery.manifest import Column
 from sketchray.gallery.source_prefixes import list_prefixes
 from sketchray.gallery.source_rows import LISTING, Problem
 from sketchray.gallery.source_table import TABLES, list_table
-from sketchray.storage import Store, open_store
+from sketchray.storage import open_store
 
 __all__ = ["LISTING", "Listing", "Problem", "list_source", "listing_digest"]
 DIGEST_ROWS = 1 << 16
@@ -59,12 +59,6 @@ def list_source(sources: Sequence[str], *, exclude: Sequence[str] = ()) -> Listi
     if not pictures.num_rows and not problems:
         raise ValueError(f"{', '.join(uris)}: no picture there ({', '.join(PICTURES)})")
     return Listing(pictures.sort_by("id"), columns, problems)
-
-
-def list_pictures(source: Store, *, exclude: Sequence[str] = ()) -> tuple[pa.Table, list[Problem]]:
-    """List one prefix or folder as `list_source` does: its pictures and its problems."""
-    pictures, _, problems = list_source([source.uri], exclude=exclude)
-    return pictures, problems
 
 
 def listing_digest(pictures: pa.Table) -> str:
