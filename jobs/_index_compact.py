@@ -4,19 +4,40 @@ import sys
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
 from jobs._cluster import connect
-from jobs._index_config import CompactConfig
+from jobs._index_config import IndexResources
 from jobs._index_publish import describe, publish_run
 from jobs._index_tasks import run_task, run_tasks
 from jobs._index_timing import Timing
 from jobs._index_work import Work
-from sketchray.config import digest
+from sketchray.config import Config, digest
 from sketchray.gallery import FitPlan, Gallery, IndexPlan, Segment, open_gallery
+from sketchray.gallery.codebooks import REFIT
 from sketchray.gallery.compact import fold_shard, join_samples, sample_of_shard, shards_with_deltas, with_bases
 from sketchray.gallery.publish import expect_current
 from sketchray.gallery.refit import CodebookChoice, choose_codebooks
 from sketchray.storage import default_store
+
+
+class CompactConfig(Config):
+    """A compaction.
+
+    Attributes:
+        gallery: its name.
+        index: how the shards that are folded are searched then.
+        codebooks: which codebooks to fit where the gallery lacks them, and the size of the sample that drift is
+            measured on.
+        drift: a codebook that codes the gallery's rows so many times worse than those it was fitted to is fitted anew.
+        resources: what it takes of the cluster.
+    """
+
+    gallery: str
+    index: IndexPlan = IndexPlan()
+    codebooks: FitPlan = FitPlan(names=())
+    drift: float = Field(default=REFIT, ge=1)
+    resources: IndexResources = IndexResources()
 
 
 def compact(config: CompactConfig) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from pydantic import Field, field_validator
 
 from sketchray.config import Config, digest
 from sketchray.gallery import FitPlan, IndexPlan
-from sketchray.gallery.codebooks import REFIT
 from sketchray.gallery.manifest import FORMAT_VERSION, Column, EncoderRef
 
 NO_INPUTS = {"gallery", "source", "exclude", "shard_rows", "max_bad", "resources"}  # or told in another way
@@ -112,80 +111,6 @@ class BuildConfig(EmbedConfig):
         """Return the build with its number of shards given, and that number."""
         shards = self.shards or max(1, min(1024, math.ceil(pictures / self.shard_rows)))
         return self.model_copy(update={"shards": shards}), shards
-
-
-class UpdateConfig(EmbedConfig):
-    """An update: the gallery becomes what the source is now.
-
-    Attributes:
-        encoder: as `BuildConfig`'s; it must be the gallery's. None for the gallery's, from where it was.
-    """
-
-    encoder: str | None = None
-
-
-class CompactConfig(Config):
-    """A compaction.
-
-    Attributes:
-        gallery: its name.
-        index: how the shards that are folded are searched then.
-        codebooks: which codebooks to fit where the gallery lacks them, and the size of the sample that drift is
-            measured on.
-        drift: a codebook that codes the gallery's rows so many times worse than those it was fitted to is fitted anew.
-        resources: what it takes of the cluster.
-    """
-
-    gallery: str
-    index: IndexPlan = IndexPlan()
-    codebooks: FitPlan = FitPlan(names=())
-    drift: float = Field(default=REFIT, ge=1)
-    resources: IndexResources = IndexResources()
-
-
-class VerifyConfig(Config):
-    """A verification.
-
-    Attributes:
-        gallery: its name.
-        version: which version; None for the current one.
-        all: every version that is there.
-        resources: what it takes of the cluster.
-    """
-
-    gallery: str
-    version: str | None = None
-    all: bool = False
-    resources: IndexResources = IndexResources()
-
-
-class GcConfig(Config):
-    """A garbage collection.
-
-    Attributes:
-        gallery: its name.
-        keep: how many of the versions that were current stay whatever their age, the current one among them.
-        older_than_hours: how long ago a version must have ceased to be current, or a run have stopped writing: longer
-            than any build takes, and than a reader goes without opening the current version.
-        dry_run: delete nothing, only say what would go.
-    """
-
-    gallery: str
-    keep: int = Field(default=3, ge=1)
-    older_than_hours: float = Field(default=24, ge=0)
-    dry_run: bool = False
-
-
-class RollbackConfig(Config):
-    """A way back.
-
-    Attributes:
-        gallery: its name.
-        version: the version to make current again; None for the one before the current one.
-    """
-
-    gallery: str
-    version: str | None = None
 
 
 def same_columns(columns: tuple[Column, ...]) -> list[dict[str, Any]]:

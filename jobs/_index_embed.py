@@ -1,29 +1,26 @@
 """From listed pictures to finished parts: Ray Data tasks read and decode, actors embed and keep."""
 
+import contextlib
 import itertools
 import json
-import time
+import logging
 from collections.abc import Container, Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-import pyarrow as pa
 import ray.data
 
-from jobs._index_config import EmbedConfig, Precision
+from jobs._index_config import EmbedConfig
 from jobs._index_decode import decode_part
 from jobs._index_division import Division
+from jobs._index_embedder import Embedder
 from jobs._index_parts import Parts, Problem, Summary
 from jobs._index_timing import Timing
 from jobs._progress import Progress
-from sketchray.gallery.build import row_schema
-from sketchray.gallery.manifest import Column
-from sketchray.gallery.segment import embedding_column
+from sketchray.gallery import Column
 
 WAVE = 4096  # parts in one Ray Data execution, so that what it knows of its blocks does not grow with the gallery
 THUMBNAIL_BYTES = 1 << 14  # of memory, for a decoded picture beside its pixels
-UNIT = 1e-3  # not-a-number and zero are far from unit length
 IN_ACTOR = 2  # parts given to an actor: the one it embeds, and the next
 
 
@@ -62,13 +59,13 @@ def embed_all(
         finished: the parts that are there, by number.
     """
     rows, problems = 0, list[Problem]()
-    bar = Progress(division.pictures.num_rows, "index", unit="picture")
-    for summary in itertools.chain(finished.values(), embed_parts(division, parts, config, plan, finished=finished)):
-        rows += summary.rows
-        problems += summary.problems
-        timing.add(summary.seconds)
-        bar.add(summary.rows + len(summary.problems))
-    bar.close()
+    embedded = embed_parts(division, parts, config, plan, finished=finished)
+    with contextlib.closing(Progress(division.pictures.num_rows, "index", unit="picture")) as bar:
+        for summary in itertools.chain(finished.values(), embedded):
+            rows += summary.rows
+            problems += summary.problems
+            timing.add(summary.seconds)
+            bar.add(summary.rows + len(summary.problems))
     return Embedded(rows, problems)
 
 
@@ -87,9 +84,11 @@ def embed_parts(
         "threads": resources.threads,
         "precision": config.embed_precision,
     }
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what fails is raised here, and told once
     while wave := list(itertools.islice(pending, WAVE)):
         blocks = ray.data.from_arrow(wave)
         blocks.context.enable_progress_bars = False
+        blocks.context.raise_original_map_exception = True  # a store's error stays one, and is told in one line
         decoded_bytes = config.part_size * (3 * image_size**2 + THUMBNAIL_BYTES)
         limit = resources.in_flight + IN_ACTOR * resources.actors + resources.decode_tasks
         blocks.context.execution_options.resource_limits = ray.data.ExecutionResources(
@@ -114,66 +113,3 @@ def embed_parts(
         )
         for row in stream.iter_rows():
             yield Summary(**json.loads(row["summary"]))
-
-
-class Embedder:
-    """An actor that loads the encoder once and turns decoded parts into kept ones."""
-
-    def __init__(
-        self,
-        *,
-        encoder: str,
-        parts: Parts,
-        columns: tuple[Column, ...],
-        batch_size: int,
-        threads: int,
-        precision: Precision,
-    ) -> None:
-        import torch
-
-        from sketchray.encoders import load_encoder
-
-        torch.set_num_threads(threads)
-        self._device = "cuda" if ray.get_gpu_ids() else "cpu"
-        self._encoder = load_encoder(encoder).to(self._device).eval()
-        self._parts, self._columns, self._batch_size, self._precision = parts, columns, batch_size, precision
-
-    def __call__(self, decoded: pa.Table) -> pa.Table:
-        started = time.perf_counter()
-        row = {name: decoded[name][0] for name in decoded.schema.names}
-        rows = pa.ipc.open_stream(row["rows"].as_buffer()).read_all()
-        size = self._encoder.config.image_size
-        pixels_N3SS = np.frombuffer(row["pixels"].as_buffer(), dtype=np.uint8).reshape(-1, 3, size, size)
-        embedding_ND = self.embed(pixels_N3SS)
-        problems = json.loads(row["problems"].as_py())
-        unit_N = np.abs(np.linalg.norm(embedding_ND, axis=1) - 1) < UNIT
-        if not unit_N.all():  # float16 has its limits, and a picture's features may all be zero
-            wrong = rows["uri"].filter(pa.array(~unit_N)).to_pylist()
-            problems += [{"uri": uri, "stage": "embed", "reason": "its embedding has no direction"} for uri in wrong]
-            rows, embedding_ND = rows.filter(pa.array(unit_N)), embedding_ND[unit_N]
-        embedded = time.perf_counter()
-        schema = row_schema(embedding_ND.shape[1], self._columns)
-        rows = rows.append_column("embedding", embedding_column(embedding_ND)).select(schema.names).cast(schema)
-        seconds = {"decode": row["seconds"].as_py(), "embed": embedded - started}
-        summary = Summary(row["part"].as_py(), rows.num_rows, problems, seconds)
-        self._parts.write(summary, rows)
-        seconds["write"] = time.perf_counter() - embedded
-        return pa.table({"summary": [json.dumps(summary._asdict())]})
-
-    def embed(self, images_N3SS: np.ndarray) -> np.ndarray:
-        """Return embedding_ND float32, in batches that start anew with every part."""
-        import torch
-        import torch.nn.functional as F
-
-        chunks = [np.empty((0, self._encoder.dim), dtype=np.float32)]
-        autocast: Any = torch.autocast(
-            self._device, getattr(torch, self._precision), enabled=self._precision != "float32"
-        )
-        with torch.inference_mode():
-            for first in range(0, len(images_N3SS), self._batch_size):
-                images = torch.tensor(images_N3SS[first : first + self._batch_size], device=self._device)
-                photo_B = torch.ones(len(images), dtype=torch.bool, device=self._device)
-                with autocast:
-                    z_BD = self._encoder.features(images, photo_B)
-                chunks.append(F.normalize(z_BD.float(), dim=1).cpu().numpy())  # unit length to float32's digits
-        return np.concatenate(chunks)

@@ -3,9 +3,28 @@
 from datetime import timedelta
 from typing import Any
 
-from jobs._index_config import GcConfig
+from pydantic import Field
+
+from sketchray.config import Config
 from sketchray.gallery.gc import collect_garbage
 from sketchray.storage import default_store
+
+
+class GcConfig(Config):
+    """A garbage collection.
+
+    Attributes:
+        gallery: its name.
+        keep: how many of the versions that were current stay whatever their age, the current one among them.
+        older_than_hours: how long ago a version must have ceased to be current, or a run have stopped writing: longer
+            than any build takes, and than a reader goes without opening the current version.
+        dry_run: delete nothing, only say what would go.
+    """
+
+    gallery: str
+    keep: int = Field(default=3, ge=1)
+    older_than_hours: float = Field(default=24, ge=0)
+    dry_run: bool = False
 
 
 def gc(config: GcConfig) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from jobs._cluster import connect
 from jobs._index_build import find_encoder, source_names
-from jobs._index_config import UpdateConfig, same_columns
+from jobs._index_config import EmbedConfig, same_columns
 from jobs._index_deltas import compare_shards, make_deltas
 from jobs._index_division import Division
 from jobs._index_embed import EmbedPlan, embed_all
@@ -19,6 +19,16 @@ from sketchray.gallery.deltas import with_deltas
 from sketchray.gallery.publish import expect_current
 from sketchray.gallery.source import list_source, listing_digest
 from sketchray.storage import default_store
+
+
+class UpdateConfig(EmbedConfig):
+    """An update: the gallery becomes what the source is now.
+
+    Attributes:
+        encoder: as `BuildConfig`'s; it must be the gallery's. None for the gallery's, from where it was.
+    """
+
+    encoder: str | None = None
 
 
 def update(config: UpdateConfig) -> dict[str, Any]:

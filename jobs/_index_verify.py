@@ -4,14 +4,31 @@ from collections.abc import Iterator
 from typing import Any
 
 from jobs._cluster import connect
-from jobs._index_config import IndexResources, VerifyConfig
+from jobs._index_config import IndexResources
 from jobs._index_tasks import run_tasks
+from sketchray.config import Config
 from sketchray.gallery import Gallery, GalleryError, gallery_store, open_gallery, read_pointer
 from sketchray.gallery.publish import MANIFEST, list_versions, version_key
 from sketchray.gallery.verify import Problem, verify_codebooks, verify_shard
 from sketchray.storage import Store, default_store
 
 NAMED = 100  # problems in a result
+
+
+class VerifyConfig(Config):
+    """A verification.
+
+    Attributes:
+        gallery: its name.
+        version: which version; None for the current one.
+        all: every version that is there.
+        resources: what it takes of the cluster.
+    """
+
+    gallery: str
+    version: str | None = None
+    all: bool = False
+    resources: IndexResources = IndexResources()
 
 
 def verify(config: VerifyConfig) -> dict[str, Any]:

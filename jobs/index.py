@@ -18,13 +18,13 @@ from typing import Any
 
 from jobs._cli import run_verb
 from jobs._index_build import build
-from jobs._index_compact import compact
-from jobs._index_config import BuildConfig, CompactConfig, GcConfig, RollbackConfig, UpdateConfig, VerifyConfig
+from jobs._index_compact import CompactConfig, compact
+from jobs._index_config import BuildConfig
 from jobs._index_errors import plainly
-from jobs._index_gc import gc
-from jobs._index_rollback import rollback
-from jobs._index_update import update
-from jobs._index_verify import verify
+from jobs._index_gc import GcConfig, gc
+from jobs._index_rollback import RollbackConfig, rollback
+from jobs._index_update import UpdateConfig, update
+from jobs._index_verify import VerifyConfig, verify
 from sketchray.config import Config
 
 VERBS: dict[str, tuple[type[Config], Callable[[Any], dict[str, Any]]]] = {

@@ -12,7 +12,7 @@ from PIL import Image
 from jobs._index_build import build, source_names
 from jobs._index_config import BuildConfig, EmbedConfig
 from jobs._index_decode import decode_part
-from jobs._index_embed import Embedder
+from jobs._index_embedder import Embedder
 from jobs._index_parts import Parts
 from sketchray.data.folder import read_folder
 from sketchray.data.images import decode_image

@@ -1,6 +1,7 @@
 """A build that is killed at any moment, and run again, ends as an undisturbed one does."""
 
 import random
+import signal
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ import pytest
 
 from jobs._index_build import build
 from jobs._index_config import BuildConfig
-from sketchray.gallery import gallery_store, open_gallery
+from sketchray.gallery import gallery_store
 from sketchray.storage import Store, open_store
 
 pytestmark = pytest.mark.slow
@@ -19,7 +20,7 @@ ARGUMENTS = [f"encoder={ENCODER}", "part_size=3", "batch_size=2", "shards=3", "c
 
 
 class Calm(NamedTuple):
-    """An undisturbed build: its version, and how long it took from its claim of the work on, in seconds."""
+    """An undisturbed build: its version, and how long it took, in seconds."""
 
     version: str
     seconds: float
@@ -44,12 +45,15 @@ def wait_for_claim(job: Any, place: Store) -> float:
 
 
 @pytest.fixture
-def calm(store: Store, pictures: Store, index_job: Any) -> Calm:
-    job = index_job("build", "gallery=calm", f"source={pictures.uri}", *ARGUMENTS)
-    began = wait_for_claim(job, gallery_store(store, "calm"))
-    _, errors = job.communicate(timeout=240)
-    assert job.returncode == 0, errors
-    return Calm(open_gallery(store, "calm").version, time.monotonic() - began)
+def calm(local_ray: None, store: Store, pictures: Store) -> Calm:
+    began = time.monotonic()
+    version = build(config("calm", pictures))["version"]
+    return Calm(version, time.monotonic() - began)
+
+
+def config(name: str, pictures: Store) -> BuildConfig:
+    known = {"gallery": name, "source": pictures.uri, "encoder": ENCODER}
+    return BuildConfig.model_validate(known | SMALL)
 
 
 def finished_parts(place: Store) -> set[str]:
@@ -65,8 +69,7 @@ def kill_and_run_again(name: str, after: float, store: Store, pictures: Store, i
     job.kill()
     job.communicate()
     before = finished_parts(place)
-    known = {"gallery": name, "source": pictures.uri, "encoder": ENCODER, **SMALL}
-    result = build(BuildConfig.model_validate(known))
+    result = build(config(name, pictures))
     if result["status"] == "built":
         # Actors end a moment after their driver: a part more may have been finished by then.
         assert result["parts_resumed"] >= len(before)
@@ -74,7 +77,7 @@ def kill_and_run_again(name: str, after: float, store: Store, pictures: Store, i
 
 
 def test_a_killed_build_ends_with_the_version_of_an_undisturbed_one(
-    local_ray: None, store: Store, pictures: Store, index_job: Any, calm: Calm
+    store: Store, pictures: Store, index_job: Any, calm: Calm
 ) -> None:
     after = random.uniform(0, calm.seconds)
     result = kill_and_run_again("killed", after, store, pictures, index_job)
@@ -83,7 +86,7 @@ def test_a_killed_build_ends_with_the_version_of_an_undisturbed_one(
 
 @pytest.mark.full
 def test_ten_killed_builds_end_with_the_version_of_an_undisturbed_one(
-    local_ray: None, store: Store, pictures: Store, index_job: Any, calm: Calm
+    store: Store, pictures: Store, index_job: Any, calm: Calm
 ) -> None:
     for i in range(10):
         after = random.uniform(i, i + 1) / 10 * calm.seconds  # a moment in each tenth
@@ -91,16 +94,25 @@ def test_ten_killed_builds_end_with_the_version_of_an_undisturbed_one(
         assert result["version"] == calm.version, f"killed after {after:.3f} s"
 
 
+def test_an_interrupted_build_says_so_in_one_line(store: Store, pictures: Store, index_job: Any) -> None:
+    job = index_job("build", "gallery=g", f"source={pictures.uri}", *ARGUMENTS)
+    wait_for_claim(job, gallery_store(store, "g"))
+    job.send_signal(signal.SIGINT)
+    output, errors = job.communicate(timeout=120)
+    assert (job.returncode, output) == (130, ""), errors
+    assert errors.strip().splitlines()[-1] == "index: interrupted"
+    assert "Traceback" not in errors
+
+
 def test_parts_that_were_there_are_not_embedded_again_and_segments_not_made_again(
     local_ray: None, store: Store, pictures: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = BuildConfig.model_validate({"gallery": "g", "source": pictures.uri, "encoder": ENCODER, **SMALL})
-    place = gallery_store(store, "g")
+    place, same = gallery_store(store, "g"), config("g", pictures)
 
     def build_up_to_publishing(patch: pytest.MonkeyPatch) -> None:
         patch.setattr("jobs._index_build.publish_run", stop)
         with pytest.raises(KeyboardInterrupt):
-            build(config)
+            build(same)
 
     with monkeypatch.context() as patch:
         build_up_to_publishing(patch)
@@ -111,7 +123,7 @@ def test_parts_that_were_there_are_not_embedded_again_and_segments_not_made_agai
         build_up_to_publishing(patch)
     now = {entry.key: entry.etag for entry in place.list("work/")}
     assert {key.rpartition("/")[2] for key, etag in kept.items() if now.get(key) != etag} == {"report.parquet"}
-    assert build(config)["parts_resumed"] == sum(".json" in key and "/part-" in key for key in kept)
+    assert build(same)["parts_resumed"] == sum(".json" in key and "/part-" in key for key in kept)
 
 
 def stop(*_: Any, **__: Any) -> None:

@@ -167,6 +167,16 @@ def test_a_bucket_is_indexed_into_itself_and_updated(s3_store_uri: str, pictures
     assert gallery.manifest.source == f"{s3_store_uri}/pictures"
 
 
+def test_a_store_that_fails_in_a_worker_is_one_line_too(
+    local_ray: None, tmp_path: Path, verbs: Verbs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKETCHRAY_STORE", str(tmp_path / "store"))
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    pq.write_table(pa.table({"uri": [str(tmp_path / "loop.png")], "etag": ["known"]}), tmp_path / "list.parquet")
+    said = verbs.complaint("build", "gallery=g", f"source={tmp_path}/list.parquet", ENCODER)
+    assert said == f"index: file://{tmp_path}/loop.png: Too many levels of symbolic links"
+
+
 def test_user_errors_are_one_line(
     tmp_path: Path, s3_store_uri: str, verbs: Verbs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
