@@ -67,8 +67,9 @@ class Part:
         Raises:
             ValueError: a vector is not of unit length, or codes are not the codebook's.
         """
-        self.columns, self.embedding_ND, self._live_N = columns, embedding_ND, live_N
-        self._id, self._pictured = (table["id"].combine_chunks() for table in (columns, thumbnails))
+        self.columns = columns.combine_chunks()  # rows are taken out of it for every answer
+        self.embedding_ND, self._live_N = embedding_ND, live_N
+        self._id, self._pictured = (table["id"].combine_chunks() for table in (self.columns, thumbnails))
         self._jpeg = thumbnails["jpeg"]
         self._finder = Finder(embedding_ND, index)
         self._fused = {
