@@ -1,9 +1,10 @@
 """Verifying: every object of a version is hashed and opened again, and its shards put together as a reader would."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from sketchray.gallery.codebooks import codes_matrix, read_codebook
+from sketchray.gallery.codebooks import Codebooks, codes_matrix, read_codebook
 from sketchray.gallery.index import load_index
 from sketchray.gallery.manifest import GalleryError, ObjectRef, Segment
 from sketchray.gallery.publish import MANIFEST, gallery_store, list_versions, read_pointer, version_key
@@ -93,10 +94,12 @@ def verify_shard(gallery: Gallery, shard: int) -> tuple[list[Problem], int]:
         What is wrong, and the rows that can be found, 0 where anything is wrong.
     """
     check, rows = _Checks(gallery), 0
+    with contextlib.suppress(GalleryError, NotFound):  # a problem of their own; without them codes mean nothing
+        check.codebooks = gallery.codebooks()
     for segment in gallery.manifest.content.segments:
         if segment.shard == shard:
             check.segment(segment)
-    if not check.problems:
+    if not check.problems and check.codebooks is not None:
         try:
             rows = gallery.shard(shard).rows
         except (ValueError, NotFound) as error:
@@ -111,6 +114,7 @@ class _Checks:
         self.gallery, self.problems = gallery, list[Problem]()
         content = gallery.manifest.content
         self.schema = vector_schema(content.dimension, content.columns)
+        self.codebooks: Codebooks | None = None
 
     def opens(self, reference: ObjectRef, read: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Return what a reader makes of an object, or None, with a problem that names the object."""
@@ -146,9 +150,8 @@ class _Checks:
 
     def _read_codes(self, store: Store, reference: ObjectRef) -> None:
         read_object(store, reference)
-        try:
-            codebooks = self.gallery.codebooks()
-        except (GalleryError, NotFound):  # it is a problem of its own, and without it codes mean nothing
+        codebooks = self.codebooks
+        if codebooks is None:
             return
         schema = codes_schema({name: codebooks[name].chunks for name in sorted(codebooks)})
         codes = read_table(store, reference, schema, sorted_by_id=False)
