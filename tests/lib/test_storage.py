@@ -371,3 +371,4 @@ def test_a_killed_writer_leaves_a_whole_object_and_no_lock(tmp_path: Path) -> No
         assert store.read("k") in (b"a" * 3_000_000, b"b" * 3_000_000)
         assert [entry.key for entry in store.list()] == ["k"]
         store.write("k", b"after")
+        store.delete("k")  # so that the next writer is seen to write before it is killed
