@@ -77,7 +77,7 @@ class Gallery:
         ]
         rows = pa.concat_tables([empty, *parts])
         self._check_once(index, [rows["id"]])
-        return rows.sort_by("id").select(names)
+        return _by_id(rows, len(parts)).select(names)
 
     def thumbnails(self, index: int) -> pa.Table:
         """Read the ids and small JPEGs of those rows of a shard that can be found, sorted by id.
@@ -89,7 +89,7 @@ class Gallery:
             alive(read_table(self.store, segment.thumbnails, THUMBNAILS), gone)
             for segment, gone in with_gone(self.store, self._segments(index))
         ]
-        return pa.concat_tables([THUMBNAILS.empty_table(), *parts]).sort_by("id")
+        return _by_id(pa.concat_tables([THUMBNAILS.empty_table(), *parts]), len(parts))
 
     def shard(self, index: int) -> Shard:
         """Read one shard into memory, every object checked against its hash first.
@@ -115,6 +115,10 @@ class Gallery:
         every = pa.chunked_array([chunk for part in ids for chunk in part.chunks], pa.string())
         if pc.count_distinct(every).as_py() != len(every):
             raise GalleryError(f"{self.store.uri}: an id of shard {index} lives in two segments")
+
+
+def _by_id(table: pa.Table, segments: int) -> pa.Table:
+    return table if segments == 1 else table.sort_by("id")  # a segment is sorted, and sorting it again copies it
 
 
 def open_gallery(store: Store, name: str, version: str | None = None) -> Gallery:
