@@ -1,6 +1,6 @@
 """The gallery's format on disk: segments, manifest, publishing, opening."""
 
-from sketchray.gallery.build import encode_report, encode_segment, place, write_gallery
+from sketchray.gallery.build import encode_report, encode_segment, place
 from sketchray.gallery.codebooks import Codebooks, FitPlan
 from sketchray.gallery.index import IndexPlan
 from sketchray.gallery.manifest import (
@@ -18,6 +18,7 @@ from sketchray.gallery.manifest import (
 from sketchray.gallery.publish import Pointer, gallery_store, list_galleries, publish, read_pointer, store_manifest
 from sketchray.gallery.reader import Gallery, open_gallery
 from sketchray.gallery.shard import Hit, Ranking, Shard, merge
+from sketchray.gallery.write import write_gallery
 
 __all__ = [
     "CodebookRef",

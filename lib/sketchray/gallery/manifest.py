@@ -2,6 +2,9 @@
 
 Objects lie under ``galleries/<name>/``; every key in a manifest is relative to that. A version is a digest of the
 content: of the encoder, the metric and the hashes of all objects, but not of where or when it was made.
+
+tests/lib/gallery/golden holds galleries of format version 1. A change that keeps one of them from opening needs a new
+format version, golden galleries of its own, and a reader that still opens these.
 """
 
 import hashlib
@@ -14,97 +17,29 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import from_json
 
 from sketchray.config import Config, digest
+from sketchray.gallery.references import RESERVED, CodebookRef, Column, EncoderRef, ObjectRef, Segment
+
+__all__ = [
+    "FORMAT_VERSION",
+    "RESERVED",
+    "CodebookRef",
+    "Column",
+    "Content",
+    "EncoderRef",
+    "GalleryError",
+    "Manifest",
+    "ObjectRef",
+    "Segment",
+    "check_name",
+    "shard_of",
+]
 
 FORMAT_VERSION = 1
-RESERVED = frozenset({"id", "uri", "etag", "label", "embedding", "jpeg"})
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
 class GalleryError(ValueError):
     """A gallery that cannot be opened, built or asked; the message names it and what is wrong."""
-
-
-class ObjectRef(Config):
-    """One immutable object: where it is, and how to know it before parsing a byte.
-
-    Attributes:
-        key: relative to the gallery.
-        size: bytes.
-        sha256: of the bytes, hexadecimal.
-        rows: rows of its Parquet table.
-    """
-
-    key: str
-    size: int = Field(ge=0)
-    sha256: str = Field(pattern=r"[0-9a-f]{64}")
-    rows: int = Field(ge=0)
-
-
-class Segment(Config):
-    """Some rows of one shard.
-
-    A shard is its base segment and the delta segments after it, in the manifest's order. A delta's tombstones are ids
-    that go from everything before it; a changed picture is a tombstone and a new row.
-
-    Attributes:
-        shard: which shard.
-        kind: base (the first of each shard) or delta.
-        vectors: id, uri, etag, label, metadata columns and embedding, sorted by id.
-        thumbnails: id and small JPEG, the same ids in the same order.
-        tombstones: ids, of a delta only.
-        index: a serialised faiss index over the vectors in the order of their rows; None where the vectors themselves
-            are searched, exactly.
-        codes: the vectors' codes, a column a codebook, rows as in the vectors.
-    """
-
-    shard: int = Field(ge=0)
-    kind: Literal["base", "delta"]
-    vectors: ObjectRef
-    thumbnails: ObjectRef
-    tombstones: ObjectRef | None = None
-    index: ObjectRef | None = None
-    codes: ObjectRef | None = None
-
-
-class Column(Config):
-    """A metadata column of the vectors: null where a picture has none.
-
-    Attributes:
-        name: none of the format's own.
-        type: ``timestamp`` is in microseconds, UTC.
-    """
-
-    name: str = Field(min_length=1)
-    type: Literal["string", "int64", "float64", "bool", "timestamp"]
-
-    @model_validator(mode="after")
-    def _free(self) -> Self:
-        if self.name in RESERVED:
-            raise ValueError(f"{self.name!r} is a column of the format itself, as are {', '.join(sorted(RESERVED))}")
-        return self
-
-
-class CodebookRef(Config):
-    """A codebook of the whole gallery, by which every segment is coded.
-
-    Attributes:
-        name: the ranking that it serves.
-        object: the codebook, safetensors.
-        error: mean quantisation error of the rows that it was fitted to; see `codebooks.quantisation_error`.
-        drift: how much larger the error of this version's rows is; 1 as fitted.
-    """
-
-    name: Literal["cluster", "mixture"]
-    object: ObjectRef
-    error: float = Field(ge=0)
-    drift: float = Field(default=1.0, ge=0)
-
-
-class EncoderRef(Config):
-    """The encoder that made the embeddings: where it can be loaded from, and its fingerprint."""
-
-    uri: str
-    fingerprint: str
 
 
 class Content(Config):
