@@ -18,7 +18,8 @@ from sketchray.ranking.scoring import unit_rows
 
 FEW = 16  # where less than this part of the rows may be found, they are compared one by one
 MOST_EFFORT = 8.0  # times the index's own, where a filter leaves few rows in each of its lists
-GATHERED = 2048  # rows of open cells that are compared one by one
+SEED = 256  # rows, at least, of the nearest cells that are compared one by one
+GATHERED = 1024  # rows of open cells that are compared one by one
 
 
 class Finder:
@@ -91,7 +92,7 @@ class Finder:
         cluster_BC = fused.cells.distances(fused.codebook.distances(query_BD))
         answers = []
         for b, query_D in enumerate(coarse_BD):
-            row_W = np.union1d(near[b], fused.seed(cluster_BC[b], k, allowed_N))
+            row_W = np.union1d(near[b], fused.seed(cluster_BC[b], max(SEED, 2 * k), allowed_N))
             score = fused.bound(query_D, row_W, cluster_BC[b], k, fusion)
             furthest = (self._embedding_ND[near[b]] @ query_D).min(initial=1.0)
             open_C = fusion.least_cosine(cluster_BC[b], score) <= furthest + fused.slack

@@ -104,7 +104,7 @@ class FusedSearch:
         least_BC = np.empty(cluster_BC.shape, np.float32)
         found: dict[int, Candidates] = {}
         for b, (query_D, cluster_C) in enumerate(zip(query_BD, cluster_BC, strict=True)):
-            seed_S = self.seed(cluster_C, k, allowed_N)
+            seed_S = self.seed(cluster_C, max(SEED, 2 * k), allowed_N)
             score = self.bound(query_D, seed_S, cluster_C, k, fusion)
             least_BC[b] = fusion.least_cosine(cluster_C, score) - self.slack
             cells = np.flatnonzero(least_BC[b] <= 1)
@@ -115,9 +115,9 @@ class FusedSearch:
             found |= zip(rest, self._scan(query_BD[rest], least_BC[rest], allowed_N), strict=True)
         return [found[b] for b in range(len(query_BD))]
 
-    def seed(self, cluster_C: Floats, k: int, allowed_N: Mask | None) -> Rows:
-        """Return some rows of the nearest cells, at least k where there are as many."""
-        wanted, order_C = max(SEED, 2 * k), np.argsort(cluster_C, kind="stable")
+    def seed(self, cluster_C: Floats, wanted: int, allowed_N: Mask | None) -> Rows:
+        """Return so many rows of the nearest cells, or all that are allowed where there are fewer."""
+        order_C = np.argsort(cluster_C, kind="stable")
         taken, last = np.empty(0, np.intp), 0
         while len(taken) < wanted and last < len(order_C):
             enough = int(np.searchsorted(np.cumsum(self.cells.sizes[order_C[last:]]), wanted - len(taken))) + 1

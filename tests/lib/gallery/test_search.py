@@ -31,7 +31,6 @@ from sketchray.gallery.filters import parse_filter
 from sketchray.gallery.publish import version_key
 from sketchray.gallery.segment import embedding_column
 from sketchray.ranking import Codebook, create_ranker
-from sketchray.ranking import fused as fused_module
 from sketchray.ranking.codebook import Fitted
 from sketchray.storage import open_store
 
@@ -315,7 +314,7 @@ def test_an_index_finds_nearly_what_exact_search_finds(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     monkeypatch.setattr(finding_module, "GATHERED", gathered)
-    monkeypatch.setattr(fused_module, "SEED", 32)
+    monkeypatch.setattr(finding_module, "SEED", 32)
     codebooks = made_codebooks(0)
     query_BD = unit(np.random.default_rng(1).normal(size=(20, DIMENSION)))
     exact, approximate = (
