@@ -69,7 +69,9 @@ def update_gallery(
     unreadable = set(changes.changed["id"].to_pylist()) - set(rows["id"].to_pylist())
     gone = pa.table({"id": pa.array([*changes.gone, *sorted(unreadable)], pa.string())})
     report, data = encode_report(problems)
-    objects, deltas = {report.key: data}, []
+    old = manifest.content.report
+    objects = {} if old is not None and old.sha256 == report.sha256 else {report.key: data}
+    deltas = []
     for shard in range(shards):
         delta, parts = delta_of_shard(
             gallery,
