@@ -6,7 +6,8 @@ The pictures are those of tiny-51's ``gallery`` folder under other names. The pl
 ``DataLoader`` with as many decoding workers as the build has, then the same encoder in the same batches with as many
 torch threads as the build has in all. It reads the same files and decodes them by the same function, and keeps the
 vectors; it makes no thumbnail, stores nothing and builds no shard. Start-up is taken off both: the loop's clock starts
-with the model loaded; of the build the seconds are taken off that the same command takes for one batch of pictures.
+with the model loaded; of the build the seconds are taken off that the same command takes for one batch of pictures; of
+the update those that it takes for one new picture.
 """
 
 import argparse
@@ -89,9 +90,9 @@ def change(folder: Path, count: int, *, pictures: int) -> None:
             shutil.copyfile(path, path.with_name(f"new-{path.name}"))
 
 
-def index(verb: str, gallery: str, folder: Path, encoder: str) -> dict[str, Any]:
+def index(verb: str, gallery: str, folder: Path, *options: str) -> dict[str, Any]:
     """Run a verb of ``jobs.index`` over a folder."""
-    return job("index", None, verb, f"gallery={gallery}", f"source=file://{folder}", f"encoder={encoder}")
+    return job("index", None, verb, f"gallery={gallery}", f"source=file://{folder}", *options)
 
 
 def main() -> int:
@@ -113,13 +114,14 @@ def main() -> int:
         few, many = Path(scratch) / "few", Path(scratch) / "many"
         repeat(pictures, few, BATCH)
         repeat(pictures, many, args.pictures)
-        start_up = index("build", "few", few, encoder)["seconds"]
+        start_up = index("build", "few", few, f"encoder={encoder}")["seconds"]
         command = [sys.executable, __file__, "--size", str(args.size), "--plain", str(many)]
         plain = float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()[-1])
-        built = index("build", "many", many, encoder)
+        built = index("build", "many", many, f"encoder={encoder}")
         change(many, round(CHANGED * args.pictures), pictures=args.pictures)
-        idle = index("update", "few", few, encoder)["seconds"]
-        updated = index("update", "many", many, encoder)
+        repeat(pictures, few, 1, first=BATCH)
+        idle = index("update", "few", few)["seconds"]
+        updated = index("update", "many", many)
         build = built["seconds"] - start_up
         update = updated["seconds"] - idle
         print(f"\n{args.pictures:,} pictures at {args.size} px; {workers} decoding, {threads} embedding")
