@@ -2,6 +2,8 @@
 
 from sketchray.gallery.build import encode_report, encode_segment, place
 from sketchray.gallery.codebooks import Codebooks, FitPlan
+from sketchray.gallery.compact import compact_gallery
+from sketchray.gallery.gc import collect_garbage
 from sketchray.gallery.index import IndexPlan
 from sketchray.gallery.manifest import (
     CodebookRef,
@@ -15,9 +17,18 @@ from sketchray.gallery.manifest import (
     check_name,
     shard_of,
 )
-from sketchray.gallery.publish import Pointer, gallery_store, list_galleries, publish, read_pointer, store_manifest
+from sketchray.gallery.publish import (
+    Pointer,
+    gallery_store,
+    list_galleries,
+    publish,
+    read_pointer,
+    roll_back,
+    store_manifest,
+)
 from sketchray.gallery.reader import Gallery, open_gallery
 from sketchray.gallery.shard import Hit, Ranking, Shard, merge
+from sketchray.gallery.update import update_gallery
 from sketchray.gallery.write import write_gallery
 
 __all__ = [
@@ -38,6 +49,8 @@ __all__ = [
     "Segment",
     "Shard",
     "check_name",
+    "collect_garbage",
+    "compact_gallery",
     "encode_report",
     "encode_segment",
     "gallery_store",
@@ -47,7 +60,9 @@ __all__ = [
     "place",
     "publish",
     "read_pointer",
+    "roll_back",
     "shard_of",
     "store_manifest",
+    "update_gallery",
     "write_gallery",
 ]
