@@ -6,9 +6,6 @@ from typing import Any, TypeVar
 
 import ray.exceptions
 
-from sketchray.gallery import GalleryError
-from sketchray.storage import StoreError
-
 C = TypeVar("C")
 OF_THE_CLUSTER = (
     ray.exceptions.OutOfDiskError,
@@ -23,7 +20,7 @@ class ClusterError(OSError):
 
 
 def plainly(run: Callable[[C], dict[str, Any]]) -> Callable[[C], dict[str, Any]]:
-    """Return the verb such that a store or gallery that fails in a worker fails as itself, not as a worker's error."""
+    """Return the verb such that what the user can mend fails as itself in a worker too, not as a worker's error."""
 
     @functools.wraps(run)
     def run_plainly(config: C) -> dict[str, Any]:
@@ -31,10 +28,12 @@ def plainly(run: Callable[[C], dict[str, Any]]) -> Callable[[C], dict[str, Any]]
             return run(config)
         except ray.exceptions.RayError as error:
             for cause in causes(error):
-                if isinstance(cause, StoreError | GalleryError):
-                    raise cause from error
+                if isinstance(cause, ray.exceptions.RayTaskError):
+                    continue  # a wrapper, though it is an instance of its cause's class as well
                 if isinstance(cause, OF_THE_CLUSTER):
                     raise ClusterError(str(cause).strip().splitlines()[0]) from error
+                if isinstance(cause, ValueError | OSError):
+                    raise cause from error
             raise
 
     return run_plainly
