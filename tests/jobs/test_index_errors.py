@@ -9,7 +9,6 @@ from jobs._index_errors import ClusterError, plainly
 from sketchray.gallery import GalleryError
 from sketchray.storage import NoSpace
 
-
 ray_errors: Any = exceptions  # they are untyped
 
 
