@@ -145,9 +145,8 @@ def _takes_a_write(server: StoreServer) -> bool:
     try:
         try:
             client.put_object(Bucket=server.bucket, Key=".ready", Body=b"")
-        except (
-            client.exceptions.NoSuchBucket
-        ):  # not left to SeaweedFS, which tries it once and too early on a busy machine
+        except client.exceptions.NoSuchBucket:
+            # Not left to SeaweedFS, which tries once, and on a busy machine too early.
             client.create_bucket(Bucket=server.bucket)
             return False
         client.delete_object(Bucket=server.bucket, Key=".ready")
