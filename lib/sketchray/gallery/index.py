@@ -31,8 +31,8 @@ class IndexPlan(Config):
     Attributes:
         kind: ``flat`` compares every row in float32, ``flat-fp16`` and ``flat-int8`` compare copies of half and a
             quarter of the size, ``ivf-int8`` looks into some lists of an inverted file, ``hnsw`` walks a graph over
-            int8 vectors; ``auto`` is ``flat`` up to ``exact_rows`` of a segment and ``ivf-int8`` above. All but ``flat``
-            are held beside the vectors, from which the candidates are scored again: they save time, not memory.
+            int8 vectors; ``auto`` is ``flat`` up to ``exact_rows`` of a segment and ``ivf-int8`` above. All but
+            ``flat`` are held beside the vectors, from which candidates are scored again: they save time, not memory.
         factory: a faiss factory string instead, as ``IVF1024,PQ64``; it goes before ``kind``.
         exact_rows: rows of a segment up to which ``auto`` searches exactly.
     """
