@@ -33,6 +33,7 @@ def plainly(run: Callable[[C], dict[str, Any]]) -> Callable[[C], dict[str, Any]]
                 if isinstance(cause, OF_THE_CLUSTER):
                     raise ClusterError(str(cause).strip().splitlines()[0]) from error
                 if isinstance(cause, ValueError | OSError):
+                    cause.args = (str(cause).partition("\n")[0],)  # Ray Data writes advice of its own below
                     raise cause from error
             raise
 

@@ -27,9 +27,12 @@ def failing(error: Exception) -> Any:
 
 @pytest.mark.parametrize("cause", [NoSpace("s3://b/k: no space left"), GalleryError("no shard 7"), ValueError("no")])
 def test_what_the_user_can_mend_is_itself(cause: Exception) -> None:
+    said = str(cause)
+    cause.args = (f"{said}\nFailed to map.\nTo change retry attempts, configure something.",)
     with pytest.raises(type(cause)) as caught:
         failing(in_a_worker(cause))(None)
     assert caught.value is cause
+    assert str(caught.value) == said
 
 
 def test_a_cluster_that_ran_out_of_something_says_so_in_one_line() -> None:
