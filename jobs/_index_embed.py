@@ -94,6 +94,8 @@ def embed_parts(
         blocks.context.execution_options.resource_limits = ray.data.ExecutionResources(
             object_store_memory=limit * decoded_bytes + sum(block.nbytes for block in wave)
         )
+        actors = min(resources.actors, len(wave))
+        wave.clear()  # the object store has them
         stream = blocks.map_batches(
             decode,
             batch_size=None,
@@ -107,9 +109,7 @@ def embed_parts(
             batch_format="pyarrow",
             num_cpus=resources.actor_cpus,
             num_gpus=resources.actor_gpus or None,
-            compute=ray.data.ActorPoolStrategy(
-                size=min(resources.actors, len(wave)), max_tasks_in_flight_per_actor=IN_ACTOR
-            ),
+            compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=IN_ACTOR),
         )
         for row in stream.iter_rows():
             yield Summary(**json.loads(row["summary"]))
