@@ -7,9 +7,10 @@ import time
 from typing import Any
 
 
-def job(verb: str, recipe: str, *overrides: str) -> dict[str, Any]:
+def job(verb: str, recipe: str | None, *overrides: str) -> dict[str, Any]:
     """Run ``python -m jobs.<verb>`` and return its result, with ``seconds`` that it took, start of Ray included."""
-    command = [sys.executable, "-m", f"jobs.{verb}", "--recipe", recipe, *overrides]
+    named = [] if recipe is None else ["--recipe", recipe]
+    command = [sys.executable, "-m", f"jobs.{verb}", *named, *overrides]
     started = time.monotonic()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

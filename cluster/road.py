@@ -16,12 +16,14 @@ from cluster.stages import Stages, source_digest, stage_key
 from cluster.submit import CHECKOUT, JobError, submit
 from cluster.upload import listing_digest, upload
 from jobs._cli import recipe_path
-from sketchray.storage import Store
+from sketchray.gallery import GalleryError, open_gallery
+from sketchray.storage import Store, open_store
 
 JOB_SOURCES = (CHECKOUT / "jobs", CHECKOUT / "lib" / "sketchray")
 STARTER = "starter"
 OWN = "own"
 FROZEN = "frozen:efficientnet_lite0@128"
+NO_CODEBOOKS = "codebooks.names=[]"  # the page ranks by nearest, and a fit takes a minute of the first start
 
 
 def say_now(line: str) -> None:
@@ -90,15 +92,26 @@ class Road:
         where = [f"data.reader={'folder' if self.options.data else STARTER}", f"data.root={source}"]
         encoder = self.job("train", [*where, *self.options.train])["encoder"]
         self.job("evaluate", [*where, f"encoders=[{self.frozen(encoder)}, {encoder}]"])
-        index = self.job("index", [f"gallery={self.name}", f"source={source}", f"encoder={encoder}"])
+        index = self.job("index", [f"gallery={self.name}", f"source={source}", f"encoder={encoder}", NO_CODEBOOKS])
         return self.serve(index, attribution=self.attribution(source))
 
     def search_pictures(self, pictures: str, encoder: str) -> None:
-        """Index somebody's own pictures where they are, and serve them."""
+        """Index somebody's own pictures where they are, or bring their gallery up to date, and serve them."""
         source = pictures if "://" in pictures else f"file://{Path(pictures).expanduser().resolve()}"
         # Always submitted: only the job itself can tell whether the folder's pictures are still those of its index.
-        index = self.submit("index", command("index", [f"gallery={OWN}", f"source={source}", f"encoder={encoder}"]))
+        verb = ["update"] if self.has_gallery(source, encoder) else ["build", NO_CODEBOOKS]
+        argv = command("index", [*verb, f"gallery={OWN}", f"source={source}", f"encoder={encoder}"])
+        index = self.submit("index", argv)
         self.serve(index, attribution=None)
+
+    def has_gallery(self, source: str, encoder: str) -> bool:
+        """Tell whether there is a gallery of this source by this encoder, however old."""
+        try:
+            manifest = open_gallery(self.store, OWN).manifest
+        except GalleryError:
+            return False
+        named = encoder if encoder.startswith("frozen:") else open_store(encoder).uri
+        return (manifest.source, manifest.encoder.uri) == (open_store(source).uri, named)
 
     @property
     def name(self) -> str:

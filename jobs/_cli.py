@@ -35,7 +35,7 @@ def run_verb(
     *,
     doc: str | None,
     argv: Sequence[str] | None = None,
-    action: str | None = None,
+    failed: Callable[[dict[str, Any]], bool] | None = None,
 ) -> int:
     """Parse the command line, run the verb, print its result as the last line of standard output.
 
@@ -45,22 +45,26 @@ def run_verb(
         run: what it does.
         doc: its help text.
         argv: the arguments; None for those of the process.
-        action: a word that may stand before the overrides and names what the verb does anyway (``index build``).
+        failed: tells of a result whether it is a failure for all that; None if none is.
 
     Returns:
-        The exit status: 0, or 2 after one clear line on standard error for anything the user can mend.
+        The exit status: 0; 1 for such a result; 2 after one clear line on standard error for anything the user can
+        mend; 130 after Ctrl-C.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m jobs.{verb}", description=doc)
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog=f"python -m jobs.{verb}", description=doc, formatter_class=plain)
     parser.add_argument("--recipe", metavar="NAME", help="a name in jobs/recipes, or a YAML file")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="dotted overrides, e.g. method.tau=0.1")
     args = parser.parse_args(argv)
     try:
         recipe = recipe_path(args.recipe) if args.recipe else None
-        overrides = args.overrides[1:] if action and args.overrides[:1] == [action] else args.overrides
-        result = run(load_config(cls, verb=verb, recipe=recipe, overrides=overrides))
+        result = run(load_config(cls, verb=verb, recipe=recipe, overrides=args.overrides))
     except (ConfigError, ValueError, OSError) as error:
         print(f"{verb}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"{verb}: interrupted", file=sys.stderr)
+        return 130
     leave()  # or a worker's log line could come after the last one
     print(json.dumps(result), flush=True)
-    return 0
+    return int(failed is not None and failed(result))

@@ -100,7 +100,7 @@ def _draw(rows: pa.Table, *, size: int) -> Batch:
             if sample["modality"] == "sketch":
                 pictures[row] = prepare_sketch(loader.sketch(sample["uri"]), size)
             else:
-                pictures[row] = prepare_photo(loader.photo(sample["uri"]), size)
+                pictures[row] = prepare_photo(loader.photo(sample["uri"], size=size), size)
         except SampleError as error:
             reasons[row] = str(error).removeprefix(f"{sample['uri']}: ")
     names = {name: np.array(rows[name].to_pylist(), dtype=str) for name in ("id", "uri", "modality")}

@@ -50,6 +50,8 @@ class TrainConfig(Config):
         prepare_per_class: photos of each class that the method sees before step 0 (RPKD's class centres).
         validate_per_class: at every checkpoint so many sketches and photos of each held-out class (``data.held_out``)
             are embedded and measured; 0 for none.
+        calibrate_per_class: after the last step so many sketches and photos of each held-out class say what a
+            similarity is worth (`Calibration`), where classes are held out; 0 for none.
         seed: of initialisation, order and augmentation.
         data: where the samples are; only their ``seen`` rows are trained on, only ``val`` rows are measured.
         resources: what the run takes of the cluster.
@@ -67,13 +69,21 @@ class TrainConfig(Config):
     photo_batch: int = 24
     prepare_per_class: int = 20
     validate_per_class: int = Field(default=0, ge=0)
+    calibrate_per_class: int = Field(default=50, ge=0)
     seed: int = 0
 
-    def run_id(self, fingerprint: str) -> str:
-        """Name the run: the same arguments on the same data give the same name, on any number of workers."""
-        # A run that does not validate has the name it had before there was validation.
-        apart = {"data", "resources"} | (set() if self.validate_per_class else {"validate_per_class"})
-        return digest(self.model_dump(mode="json", exclude=apart) | {"data": fingerprint})
+    def run_id(self, fingerprint: str, *, calibration: str | None = None) -> str:
+        """Name the run: the same arguments on the same data give the same name, on any number of workers.
+
+        Args:
+            fingerprint: of the training data.
+            calibration: of the calibration set, None without one.
+        """
+        # A run that does not validate, or not calibrate, has the name it had before there was either.
+        apart = {"data", "resources", "calibrate_per_class"}
+        apart |= set() if self.validate_per_class else {"validate_per_class"}
+        data = {"data": fingerprint} | ({"calibration": calibration} if calibration else {})
+        return digest(self.model_dump(mode="json", exclude=apart) | data)
 
     def create(self, classes: list[str]) -> Method:
         """Build the method for these seen classes, the same on every worker.

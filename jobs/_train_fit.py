@@ -41,11 +41,10 @@ def fit(
     Raises:
         ray.train.TrainingFailedError: it failed more often than the configuration allows.
     """
-    seen = {modality: ray.put(table) for modality, table in data.seen.items()}
-    held_out = {modality: ray.put(table) for modality, table in data.held_out.items()}
+    shared = ray.put(data)
 
     def train_loop() -> None:
-        worker = Worker(config, classes=data.classes, sketches=seen["sketch"], photos=seen["photo"], held_out=held_out)
+        worker = Worker(config, ray.get(shared))
         worker.run(board)
         if ship is not None:
             ship(worker)

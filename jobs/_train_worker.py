@@ -13,10 +13,12 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from jobs import _streams as streams
+from jobs._calibration import calibrate_encoder
+from jobs._card import CardWriter
 from jobs._cluster import quiet
 from jobs._train_batch import to_batch, to_tensor
 from jobs._train_config import TrainConfig
-from jobs._train_data import first_of_each_class
+from jobs._train_data import TrainData, first_of_each_class
 from jobs._validation import Validator
 from sketchray.data.samples import Modality
 from sketchray.encoders import save_pretrained
@@ -27,19 +29,17 @@ from sketchray.methods.fitting import load_state, save_state, train_step
 class Worker:
     """One rank of the run. Construct it inside a Ray Train worker."""
 
-    def __init__(
-        self, fit: TrainConfig, *, classes: list[str], sketches: Any, photos: Any, held_out: dict[Modality, Any]
-    ) -> None:
+    def __init__(self, fit: TrainConfig, data: TrainData) -> None:
         quiet()
         torch.set_num_threads(fit.resources.threads)
         context = ray.train.get_context()
         self.rank, self.world_size = context.get_world_rank(), context.get_world_size()
-        self.fit = fit
-        self.sketches, self.photos = ray.get(sketches), ray.get(photos)
-        tables = {modality: ray.get(table) for modality, table in held_out.items()}
-        self.validator = Validator(fit, tables, rank=self.rank, world_size=self.world_size) if tables else None
+        self.fit, self.data = fit, data
+        self.sketches, self.photos = data.seen["sketch"], data.seen["photo"]
+        ranks = {"rank": self.rank, "world_size": self.world_size}
+        self.validator = Validator(fit, data.held_out, **ranks) if data.held_out else None
         self.device = ray.train.torch.get_device()
-        self.method = fit.create(classes).to(self.device)
+        self.method = fit.create(data.classes).to(self.device)
         self.optimizers = self.method.optimizers(fit.steps)
         self.step = self._restore()
 
@@ -118,7 +118,12 @@ class Worker:
                 metrics | {"step": self.step}, checkpoint=checkpoint, checkpoint_dir_name=f"step-{self.step:08d}"
             )
 
-    def ship(self, uri: str, metadata: dict[str, Any], card: str) -> None:
-        """Save the trained encoder as a package; only rank 0 writes."""
+    def ship(self, uri: str, card: CardWriter) -> None:
+        """Calibrate the trained encoder and save it as a package; all ranks call, only rank 0 writes."""
+        encoder = self.method.encoder
+        calibrated = calibrate_encoder(
+            encoder, self.fit, self.data, rank=self.rank, world_size=self.world_size, device=self.device
+        )
         if self.rank == 0:
-            save_pretrained(self.method.encoder, uri, metadata=metadata, card=card)
+            encoder.calibration = None if isinstance(calibrated, str) else calibrated.calibration
+            save_pretrained(encoder, uri, **card.write(calibrated)._asdict())

@@ -14,7 +14,7 @@ Point = dict[str, Scalar]  # one trial's values by dotted key
 
 FORMS = "{uniform: [low, high]}, {loguniform: [low, high]}, {integer: [low, high]} or {choice: [...]}"
 # What makes trials comparable: the samples that are learnt from, and those that are measured on.
-FIXED = ("data", "resources", "validate_per_class")
+FIXED = ("data", "resources", "validate_per_class", "calibrate_per_class")
 DIGITS = 4
 
 

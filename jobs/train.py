@@ -3,8 +3,8 @@
     python -m jobs.train --recipe rpkd-starter steps=300 seed=1
 
 A run's name is a digest of its arguments and its data: submitted again it goes on from its last checkpoint, and once it
-is finished it answers at once. With ``data.held_out=8 validate_per_class=20`` each report also measures the encoder on
-eight seen classes that it is not trained on.
+is finished it answers at once. With ``data.held_out=8`` eight seen classes are not trained on: they calibrate the
+encoder's score, and with ``validate_per_class=20`` each report also measures the encoder on them.
 """
 
 import sys
@@ -12,12 +12,12 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from jobs._card import encoder_card
+from jobs._card import CardWriter
 from jobs._cli import run_verb
 from jobs._cluster import connect
 from jobs._progress import remote_progress
 from jobs._train_config import TrainConfig
-from jobs._train_data import train_data
+from jobs._train_data import calibration_fingerprint, train_data
 from jobs._train_fit import fit
 from jobs._train_worker import Worker
 from sketchray.data.reading import read_samples
@@ -30,17 +30,17 @@ def run(config: TrainConfig) -> dict[str, Any]:
     store = default_store()
     samples = read_samples(config.data)
     fingerprint = data_fingerprint(samples.filter(pc.equal(samples["split"], "seen")))
-    run_id = config.run_id(fingerprint)
+    run_id = config.run_id(fingerprint, calibration=calibration_fingerprint(samples, config.calibrate_per_class))
     uri = store.uri_of(f"encoders/{run_id}")
     result = {"run": run_id, "encoder": uri, "data": fingerprint}
     if store.exists(f"encoders/{run_id}/config.json"):
         return result | {"status": "found"}
     data = train_data(samples, config)
-    metadata, card = encoder_card(config, run_id=run_id, classes=data.classes, tables=data.seen)
+    card = CardWriter(config, run_id=run_id, data=data)
     connect()
 
     def ship(worker: Worker) -> None:
-        worker.ship(uri, metadata, card)
+        worker.ship(uri, card)
 
     with remote_progress(config.steps, "train", unit="step") as board:
         finished = fit(config, data, store=store, name=run_id, board=board, ship=ship)

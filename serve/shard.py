@@ -1,4 +1,4 @@
-"""A shard deployment: one part of a gallery version, exact search and thumbnails."""
+"""A shard deployment: one part of a gallery version, its search and its thumbnails."""
 
 import asyncio
 from typing import NamedTuple

@@ -2,12 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from threadpoolctl import threadpool_limits
+
 
 def numeric_pool(name: str, threads: int) -> ThreadPoolExecutor:
-    """Return an executor of one worker in which torch and faiss use ``threads`` threads each.
+    """Return an executor of one worker in which torch, faiss and numpy's BLAS use ``threads`` threads each.
 
-    Both keep the number per calling thread, so it is set in the worker itself; left alone they would take every core of
-    the machine for every replica.
+    The former two keep the number per calling thread, so it is set in the worker itself; left alone they would take
+    every core of the machine for every replica.
     """
 
     def limit() -> None:
@@ -17,5 +19,6 @@ def numeric_pool(name: str, threads: int) -> ThreadPoolExecutor:
         import faiss
 
         faiss.omp_set_num_threads(threads)
+        threadpool_limits(threads, user_api="blas")  # of the whole process, for as long as it lives
 
     return ThreadPoolExecutor(1, thread_name_prefix=name, initializer=limit)

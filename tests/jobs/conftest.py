@@ -1,9 +1,19 @@
-"""One local Ray for the tests of this room."""
+"""One local Ray for the tests of this room, and the index job run in a process of its own."""
 
+import json
 import logging
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+from sketchray.storage import Store, open_store
+
+Job = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +24,46 @@ def local_ray() -> Iterator[None]:
     ray.init(address="local", num_cpus=8, object_store_memory=300 * 2**20, logging_level=logging.WARNING)
     yield
     ray.shutdown()
+
+
+@pytest.fixture
+def index_job(local_ray: None) -> Job:
+    """Give ``index_job(verb, "key=value", ...)``: a process on the tests' Ray, as a submitted job would be.
+
+    Its workers get the ``AWS_*`` variables that it has: those of the tests' Ray are from before the object store.
+    """
+    import ray
+
+    address = ray.get_runtime_context().gcs_address
+
+    def start(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
+        env = {**os.environ, "RAY_ADDRESS": address, **environment}
+        shared = {name: value for name, value in env.items() if name.startswith("AWS_")}
+        env["RAY_JOB_CONFIG_JSON_ENV_VAR"] = json.dumps({"runtime_env": {"env_vars": shared}})
+        command = [sys.executable, "-m", "jobs.index", *arguments]
+        return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    return start
+
+
+@pytest.fixture
+def index_result(index_job: Job) -> Callable[..., Any]:
+    """Give ``index_result(verb, "key=value", ..., status=0)``: what such a process prints last, and its complaint."""
+
+    def run(*arguments: str, status: int = 0, **environment: str) -> Any:
+        job = index_job(*arguments, **environment)
+        output, errors = job.communicate(timeout=240)
+        assert job.returncode == status, errors
+        return json.loads(output.splitlines()[-1]) if output else errors.strip().splitlines()[-1]
+
+    return run
+
+
+@pytest.fixture
+def pictures(mini_root: Path, tmp_path: Path) -> Store:
+    """A copy of the miniature dataset's 54 pictures that a test may damage: six classes of eight, six of no class."""
+    copy, original = open_store(str(tmp_path / "source")), open_store(str(mini_root))
+    for prefix in ("photos/", "gallery/"):
+        for entry in original.list(prefix):
+            copy.write(entry.key, original.read(entry.key))
+    return copy

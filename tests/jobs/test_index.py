@@ -1,35 +1,32 @@
-"""The index job on a real Ray: what it publishes, what it survives, what it refuses."""
+"""A build on a real Ray: what it publishes, what it survives, what it refuses."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
 
-from jobs._index_config import IndexConfig
-from jobs._index_embed import Embedder
-from jobs._index_parts import Parts, part_rows
-from jobs.index import run
+from jobs._index_build import build, source_names
+from jobs._index_config import BuildConfig, EmbedConfig
+from jobs._index_decode import decode_part
+from jobs._index_embedder import Embedder
+from jobs._index_parts import Parts
 from sketchray.data.folder import read_folder
 from sketchray.data.images import decode_image
 from sketchray.data.loading import SampleLoader
 from sketchray.data.transforms import prepare_photo
 from sketchray.encoders import load_encoder
-from sketchray.gallery import GalleryError, gallery_store, list_galleries, merge, open_gallery
-from sketchray.gallery.source import list_pictures
+from sketchray.gallery import EncoderRef, GalleryError, gallery_store, list_galleries, merge, open_gallery
+from sketchray.gallery.source import list_source
 from sketchray.storage import Store, open_store
 
 pytestmark = pytest.mark.slow
 ENCODER = "frozen:tiny-test@32"
 PHOTOS = 54  # six classes of eight, and six without a label
+SMALL: dict[str, Any] = {"part_size": 10, "batch_size": 4, "shards": 2, "codebooks": {"names": ()}}
 
 
 @pytest.fixture
@@ -38,29 +35,22 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return open_store(str(tmp_path / "store"))
 
 
-@pytest.fixture
-def source(mini_root: Path, tmp_path: Path) -> Store:
-    """A copy of the miniature dataset's pictures that a test may damage."""
-    copy, original = open_store(str(tmp_path / "source")), open_store(str(mini_root))
-    for prefix in ("photos/", "gallery/"):
-        for entry in original.list(prefix):
-            copy.write(entry.key, original.read(entry.key))
-    return copy
+def config(source: Store, **changes: Any) -> BuildConfig:
+    known = {"gallery": "mini", "source": source.uri, "encoder": ENCODER, **SMALL}
+    return BuildConfig.model_validate(known | changes)
 
 
-def config(source: Store, **changes: Any) -> IndexConfig:
-    known = {"gallery": "mini", "source": source.uri, "encoder": ENCODER, "part_size": 10, "batch_size": 4}
-    return IndexConfig.model_validate(known | changes)
-
-
-def test_a_gallery_has_every_picture_with_the_encoders_own_vector(local_ray: None, store: Store, source: Store) -> None:
-    result = run(config(source))
+def test_a_gallery_has_every_picture_with_the_encoders_own_vector(
+    local_ray: None, store: Store, pictures: Store
+) -> None:
+    result = build(config(pictures, codebooks={"codewords": 4}))
     assert (result["status"], result["rows"], result["unreadable"]) == ("built", PHOTOS, 0)
+    assert result["codebooks"] == ["cluster", "mixture"]
     gallery, encoder = open_gallery(store, "mini"), load_encoder(ENCODER)
     assert gallery.version == result["version"]
     gallery.check_encoder(encoder.fingerprint)
     shards = [gallery.shard(i) for i in range(2)]
-    samples = {row["id"]: row for row in read_folder(source, sources=("photos", "gallery")).to_pylist()}
+    samples = {row["id"]: row for row in read_folder(pictures, sources=("photos", "gallery")).to_pylist()}
     for sample in samples.values():
         image = SampleLoader().photo(sample["uri"])
         pixels = torch.from_numpy(prepare_photo(image, 32))[None]
@@ -72,37 +62,18 @@ def test_a_gallery_has_every_picture_with_the_encoders_own_vector(local_ray: Non
         jpeg = [jpeg for shard in shards if (jpeg := shard.thumbnail(sample["id"]))]
         assert len(jpeg) == 1
         assert np.abs(coarse(decode_image(jpeg[0])) - coarse(image)).mean() < 4
+    for ranking in ("cluster", "mixture"):
+        assert len(shards[0].search(query_1D, 3, ranking=ranking)[0]) == 3
+
+    found = build(config(pictures, codebooks={"codewords": 4}))
+    assert found == {name: result[name] for name in found if name != "status"} | {"status": "found"}
+    left = [entry.key for entry in gallery_store(store, "mini").list("work/")]
+    assert [key.rpartition("/")[2] for key in left] == ["CLAIM", "done.json"]
 
 
 def coarse(image: Image.Image) -> np.ndarray:
     """Return an 8 x 8 picture: JPEG leaves little more of noise."""
     return np.asarray(image.resize((8, 8), Image.Resampling.BOX), dtype=float)
-
-
-def test_a_finished_build_is_found_again_and_made_current_again(
-    local_ray: None, store: Store, source: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = run(config(source))
-    other = run(config(source, shards=3))
-    assert first["version"] != other["version"]
-    assert open_gallery(store, "mini").version == other["version"]
-    monkeypatch.setattr("jobs.index.embed_parts", None)  # a found build does not come that far
-    found = run(config(source))
-    assert found == {name: first[name] for name in found if name != "status"} | {"status": "found"}
-    assert open_gallery(store, "mini").version == first["version"]
-    assert [entry.key for entry in gallery_store(store, "mini").list("work/") if "part" in entry.key] == []
-
-
-def test_a_changed_picture_makes_a_new_version_with_the_old_one_as_parent(
-    local_ray: None, store: Store, source: Store
-) -> None:
-    first = run(config(source))
-    source.write("gallery/noise_0.png", source.read("gallery/noise_1.png"))
-    second = run(config(source))
-    assert second["status"] == "built"
-    assert second["version"] != first["version"]
-    assert open_gallery(store, "mini").manifest.parent == first["version"]
-    assert open_gallery(store, "mini", first["version"]).shard(0).rows > 0
 
 
 def damage(source: Store) -> dict[str, str]:
@@ -116,116 +87,132 @@ def damage(source: Store) -> dict[str, str]:
     return {"noise_0": "truncated", "noise_1": "empty", "noise_2": "not a picture", "noise_3": "limit"}
 
 
-def test_unreadable_pictures_are_counted_and_named_and_the_rest_is_indexed(
-    local_ray: None, store: Store, source: Store
+def test_unreadable_pictures_are_counted_and_named_and_too_many_stop_the_build_before_it_publishes(
+    local_ray: None, store: Store, pictures: Store
 ) -> None:
-    expected = damage(source)
-    result = run(config(source))
-    assert (result["rows"], result["unreadable"]) == (PHOTOS - 4, 4)
+    expected = damage(pictures)
+    with pytest.raises(GalleryError, match=r"4 of 54 pictures cannot be indexed, max_bad allows 5%.*report\.parquet"):
+        build(config(pictures, max_bad=0.05))
+    assert list(list_galleries(store)) == []
+    assert len([entry for entry in store.list() if entry.key.endswith("report.parquet")]) == 1
+    result = build(config(pictures, max_bad=0.1))
+    assert (result["rows"], result["unreadable"], result["parts_resumed"]) == (PHOTOS - 4, 4, result["parts"])
     report = {Path(row["uri"]).stem: row for row in result["unreadable_first"]}
     assert report.keys() == expected.keys()
     for name, words in expected.items():
         assert words in report[name]["reason"]
         assert report[name]["stage"] == "decode"
-    assert run(config(source))["unreadable_first"] == result["unreadable_first"]
+    assert build(config(pictures))["unreadable_first"] == result["unreadable_first"]
     assert sum(open_gallery(store, "mini").shard(i).rows for i in range(2)) == PHOTOS - 4
 
 
-def test_too_many_unreadable_pictures_stop_the_build_before_it_publishes(
-    local_ray: None, store: Store, source: Store
-) -> None:
-    damage(source)
-    with pytest.raises(GalleryError, match=r"4 of 54 pictures cannot be indexed, max_bad allows 5%.*report\.parquet"):
-        run(config(source, max_bad=0.05))
-    assert list(list_galleries(store)) == []
-    assert len([entry for entry in store.list() if entry.key.endswith("report.parquet")]) == 1
-    assert run(config(source, max_bad=0.1))["parts_resumed"] == 6
-
-
 def test_a_picture_that_was_gone_for_a_while_is_tried_again(
-    local_ray: None, store: Store, source: Store, monkeypatch: pytest.MonkeyPatch
+    local_ray: None, store: Store, pictures: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = Path(source.uri.removeprefix("file://")) / "gallery" / "noise_0.png"
+    path = Path(pictures.uri.removeprefix("file://")) / "gallery" / "noise_0.png"
 
     def list_and_lose(*arguments: Any, **options: Any) -> Any:
-        listed = list_pictures(*arguments, **options)
+        listed = list_source(*arguments, **options)
         path.rename(path.with_suffix(".away"))
         return listed
 
     with monkeypatch.context() as patch:
-        patch.setattr("jobs.index.list_pictures", list_and_lose)
-        first = run(config(source))
+        patch.setattr("jobs._index_build.list_source", list_and_lose)
+        first = build(config(pictures))
     assert [(row["uri"], row["stage"]) for row in first["unreadable_first"]] == [(f"file://{path}", "read")]
     path.with_suffix(".away").rename(path)
-    second = run(config(source))
-    assert (second["status"], second["rows"], second["parts_resumed"]) == ("built", PHOTOS, 5)
-    assert run(config(source))["status"] == "found"
+    second = build(config(pictures))
+    assert (second["status"], second["rows"], second["parent"]) == ("built", PHOTOS, first["version"])
+    assert second["parts_resumed"] == second["parts"] - 1
+    assert build(config(pictures))["status"] == "found"
+
+
+def test_what_cannot_be_built_of_the_embeddings_is_refused_before_any_is_made(store: Store, pictures: Store) -> None:
+    with pytest.raises(GalleryError, match=r"codebooks\.chunks"):
+        build(config(pictures, codebooks={"chunks": 7}))
+    with pytest.raises(GalleryError, match=r"index\.factory: 'IVF'"):
+        build(config(pictures, index={"factory": "IVF"}))
+    assert list(store.list()) == []
+
+
+def test_a_build_is_told_apart_by_what_its_vectors_depend_on(pictures: Store) -> None:
+    encoder = EncoderRef(uri=ENCODER, fingerprint="f")
+
+    def run_id(**changes: Any) -> str:
+        return config(pictures, **changes).run_id(listing="l", encoder=encoder)
+
+    same: list[dict[str, Any]] = [
+        {},
+        {"gallery": "other"},
+        {"max_bad": 0.5},
+        {"shard_rows": 7},
+        {"resources": {"actors": 7}},
+    ]
+    assert len({run_id(**changes) for changes in same}) == 1
+    others: list[dict[str, Any]] = [
+        {"batch_size": 5},
+        {"index": {"kind": "hnsw"}},
+        {"resources": {"actor_gpus": 0.5}},
+        {"shards": 3},
+    ]
+    assert len({run_id(**changes) for changes in [{}, *others]}) == 1 + len(others)
+
+
+@pytest.mark.parametrize(("rows", "shards"), [(0, 1), (1, 1), (100_000, 1), (100_001, 2), (10**9, 1024)])
+def test_shards_by_rule(pictures: Store, rows: int, shards: int) -> None:
+    assert config(pictures, shards=None).with_shards(rows)[1] == shards
 
 
 def test_embeddings_do_not_depend_on_which_parts_were_there(tmp_path: Path) -> None:
     images_N3SS = np.random.default_rng(0).integers(0, 255, (11, 3, 32, 32), dtype=np.uint8)
-    embedder = Embedder(encoder=ENCODER, parts=Parts(open_store(str(tmp_path))), batch_size=4, threads=1)
-    whole = embedder.embed(images_N3SS)
-    np.testing.assert_array_equal(whole[:8], embedder.embed(images_N3SS[:8]))
+    embed = embedder(tmp_path, "float32")
+    whole = embed.embed(images_N3SS)
+    np.testing.assert_array_equal(whole[:8], embed.embed(images_N3SS[:8]))
     assert whole.shape == (11, load_encoder(ENCODER).dim)
-    assert embedder.embed(images_N3SS[:0]).shape == (0, whole.shape[1])
+    assert embed.embed(images_N3SS[:0]).shape == (0, whole.shape[1])
+    half = embedder(tmp_path, "bfloat16").embed(images_N3SS)
+    assert not np.array_equal(whole, half)
+    assert (whole * half).sum(axis=1).min() > 0.999
+    np.testing.assert_allclose(np.linalg.norm(half, axis=1), 1, atol=1e-6)
 
 
-@pytest.mark.parametrize(("pictures", "rows"), [(0, []), (1, [1]), (10, [10]), (21, [10, 10, 1])])
-def test_parts_cover_all_pictures(pictures: int, rows: list[int]) -> None:
-    assert part_rows(pictures, 10) == rows
+def embedder(tmp_path: Path, precision: Any) -> Embedder:
+    parts = Parts(open_store(str(tmp_path)))
+    return Embedder(encoder=ENCODER, parts=parts, columns=(), batch_size=4, threads=1, precision=precision)
 
 
-def job(store: str, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "jobs.index", "build", *arguments]
-    env = {**os.environ, "SKETCHRAY_STORE": store, **environment}
-    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def test_a_killed_build_goes_on_and_ends_with_the_version_of_an_undisturbed_one(
-    local_ray: None, store: Store, source: Store
+def test_a_picture_whose_embedding_has_no_direction_is_a_problem(
+    tmp_path: Path, pictures: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = {"part_size": 3, "batch_size": 2}
-    undisturbed = run(config(source, gallery="calm", **small))
-    killed = job(
-        store.uri, "gallery=killed", f"source={source.uri}", f"encoder={ENCODER}", "part_size=3", "batch_size=2"
-    )
-    place = gallery_store(store, "killed")
-    while not (done := [entry for entry in place.list("work/") if entry.key.endswith(".json")]):
-        assert killed.poll() is None, killed.communicate()[1]
-        time.sleep(0.02)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
-    assert place.head("CURRENT") is None
-    resumed = run(config(source, gallery="killed", **small))
-    assert resumed["version"] == undisturbed["version"]
-    assert resumed["parts_resumed"] >= len(done) >= 1
-    assert undisturbed["parts_resumed"] == 0
+    listed = list_source([pictures.uri]).pictures.slice(0, 3)
+    decoded = decode_part(listed.append_column("part", pa.array([7] * 3)), size=32, thumbnail=16, readers=2)
+    embed, real = embedder(tmp_path, "float32"), Embedder.embed
+
+    def spoiled(self: Embedder, images_N3SS: np.ndarray) -> np.ndarray:
+        embedding_ND = real(self, images_N3SS)
+        embedding_ND[0], embedding_ND[2] = np.nan, 0
+        return embedding_ND
+
+    monkeypatch.setattr(Embedder, "embed", spoiled)
+    embed(decoded)
+    (summary,) = Parts(open_store(str(tmp_path))).finished().values()
+    assert (summary.part, summary.rows) == (7, 1)
+    uris = listed["uri"].to_pylist()
+    assert [(problem["uri"], problem["stage"]) for problem in summary.problems] == [
+        (uris[0], "embed"),
+        (uris[2], "embed"),
+    ]
 
 
-def test_a_bucket_is_indexed_into_itself(s3_store_uri: str, source: Store) -> None:
-    bucket = open_store(s3_store_uri)
-    for entry in source.list():
-        bucket.write(f"pictures/{entry.key}", source.read(entry.key))
-    build = job(s3_store_uri, "gallery=g", f"source={s3_store_uri}/pictures", f"encoder={ENCODER}")
-    output, errors = build.communicate(timeout=180)
-    assert build.returncode == 0, errors
-    assert json.loads(output.splitlines()[-1])["rows"] == PHOTOS
-    gallery = open_gallery(bucket, "g")
-    assert sum(gallery.shard(i).rows for i in range(2)) == PHOTOS
-    assert gallery.manifest.source == f"{s3_store_uri}/pictures"
+def test_the_precision_that_is_meant() -> None:
+    known = {"gallery": "g", "source": "s"}
+    assert EmbedConfig.model_validate(known).embed_precision == "float32"
+    assert EmbedConfig.model_validate(known | {"resources": {"actor_gpus": 1}}).embed_precision == "float16"
+    assert EmbedConfig.model_validate(known | {"precision": "bfloat16"}).embed_precision == "bfloat16"
 
 
-def test_user_errors_are_one_line(tmp_path: Path, s3_store_uri: str) -> None:
-    def complaint(*arguments: str, **environment: str) -> str:
-        process = job(s3_store_uri, *arguments, **environment)
-        output, errors = process.communicate(timeout=60)
-        assert (process.returncode, output) == (2, ""), errors
-        return errors.strip().splitlines()[-1]
-
-    there = [f"source={tmp_path}", f"encoder={ENCODER}"]
-    assert "gallery: Field required" in complaint(*there)
-    assert "no gallery name" in complaint("gallery=UP/../", *there)
-    assert "no picture there" in complaint("gallery=g", *there)
-    assert "does not answer" in complaint("gallery=g", *there, AWS_ENDPOINT_URL="http://127.0.0.1:9")
-    assert "no-such-bucket" in complaint("gallery=g", "source=s3://no-such-bucket/x", f"encoder={ENCODER}")
+def test_one_source_may_stand_alone(tmp_path: Path) -> None:
+    one = BuildConfig.model_validate({"gallery": "g", "source": str(tmp_path), "encoder": ENCODER})
+    assert one.source == (str(tmp_path),)
+    both = BuildConfig.model_validate({"gallery": "g", "source": [str(tmp_path), "s3://b/c/"], "encoder": ENCODER})
+    assert source_names(both.source) == f"file://{tmp_path}, s3://b/c"

@@ -68,6 +68,10 @@ def test_it_ships_a_package_and_finds_it_again_without_opening_one_unseen_sample
     card = open_store(result["encoder"]).read("README.md").decode()
     assert "circle, cross, square, triangle" in card
     assert "zigzag" not in card
+    assert encoder.calibration is None
+    assert (
+        "This encoder has no calibration: it needs two held-out seen classes or more, not 0: set data.held_out" in card
+    )
     assert train.run(config(root)) == {k: result[k] for k in ("run", "encoder", "data")} | {"status": "found"}
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest import mock
 
@@ -51,6 +52,36 @@ def test_an_object_comes_back_as_it_was_written(store: Store) -> None:
     assert not store.exists("a/b c/ü#1?.bin")
     with pytest.raises(NotFound, match="ü#1"):
         store.read("a/b c/ü#1?.bin")
+
+
+def test_an_entry_says_when_its_object_was_last_written(store: Store) -> None:
+    second = timedelta(seconds=1)
+    started = datetime.now(UTC)
+    store.write("a", b"1")
+    first = store.head("a")
+    time.sleep(1.1)  # S3 counts whole seconds
+    store.write("a", b"1")
+    [listed] = store.list()
+    headed = store.head("a")
+    assert first is not None
+    assert headed is not None
+    assert started - second < first.modified < headed.modified < datetime.now(UTC) + second
+    assert abs(listed.modified - headed.modified) < second
+
+
+def test_a_copy_is_an_object_of_its_own(store: Store) -> None:
+    store.write("a/ü 1?#", b"first")
+    before = store.write("b", b"something else")
+    store.copy("a/ü 1?#", "b")
+    store.copy("a/ü 1?#", "new/c")
+    store.delete("a/ü 1?#")
+    assert (store.read("b"), store.read("new/c")) == (b"first", b"first")
+    entry = store.head("b")
+    assert entry is not None
+    assert entry.etag != before
+    with pytest.raises(NotFound, match="a/ü"):
+        store.copy("a/ü 1?#", "d")
+    assert not store.exists("d")
 
 
 def test_a_listing_takes_any_prefix(store: Store) -> None:
@@ -340,3 +371,4 @@ def test_a_killed_writer_leaves_a_whole_object_and_no_lock(tmp_path: Path) -> No
         assert store.read("k") in (b"a" * 3_000_000, b"b" * 3_000_000)
         assert [entry.key for entry in store.list()] == ["k"]
         store.write("k", b"after")
+        store.delete("k")  # so that the next writer is seen to write before it is killed

@@ -9,6 +9,7 @@ from PIL import Image
 from sketchray.data.containers import Container, is_container, open_container
 from sketchray.data.images import ImageError, decode_image, to_rgb
 from sketchray.data.sketch import Bitmap, BlankSketchError, Sketch
+from sketchray.data.transforms import draft_side
 from sketchray.storage import NotFound, read_uri
 
 CACHE_BYTES = 256 * 2**20
@@ -57,14 +58,20 @@ class SampleLoader:
             raise SampleError(f"{uri}: {_reason(uri, error)}") from error
         return sketch
 
-    def photo(self, uri: str) -> Image.Image:
+    def photo(self, uri: str, *, size: int | None = None) -> Image.Image:
         """Load a photo in mode ``RGB``.
+
+        Args:
+            uri: an absolute object URI or a path.
+            size: the side that `prepare_photo` is to bring it to, pixels: a JPEG comes decoded at a fraction of its
+                size that is enough for that. Without it, the loader's own draft size holds.
 
         Raises:
             SampleError: missing, or not a picture; the message has the reason.
         """
         try:
-            return to_rgb(decode_image(read_uri(uri), draft_size=self._draft_size))
+            draft = self._draft_size if size is None else draft_side(size)
+            return to_rgb(decode_image(read_uri(uri), draft_size=draft))
         except (NotFound, ImageError) as error:
             raise SampleError(f"{uri}: {_reason(uri, error)}") from error
 

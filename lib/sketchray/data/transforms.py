@@ -21,6 +21,7 @@ LOW_RESOLUTION = 28  # Quick, Draw!'s bitmaps
 LOW_RESOLUTION_LINE = (0.9, 1.6)  # their line width, pixels
 LEAST_KEPT = 0.6  # of a drawing's length, whatever strokes are dropped
 BICUBIC = Image.Resampling.BICUBIC
+MARGIN = 1.5  # how much larger than wanted a JPEG's own smaller decoding must be
 
 
 class AugmentConfig(Config):
@@ -67,6 +68,16 @@ def prepare_photo(image: Image.Image, size: int) -> Picture:
     side = min(image.size)
     left, top = (image.width - side) / 2, (image.height - side) / 2
     return channels_first(square(image, size, (left, top, side, side)))
+
+
+def draft_side(size: int) -> int:
+    """Return the least side, pixels, of a photo that `prepare_photo` brings to this size as well as the whole one.
+
+    A JPEG decoded at 1/2, 1/4 or 1/8 in its cosine transform is filtered otherwise than by resizing. With both sides at
+    least 1.5 times what is wanted the prepared picture differs by 42 dB (peak signal to noise) or more; with no margin,
+    by 36 dB.
+    """
+    return math.ceil(MARGIN * size)
 
 
 def augment_sketch(sketch: Sketch, size: int, rng: np.random.Generator, config: AugmentConfig) -> Picture:

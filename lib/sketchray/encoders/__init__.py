@@ -7,6 +7,7 @@ from sketchray.encoders.backbones import (
     register_backbone,
     register_packaged_backbone,
 )
+from sketchray.encoders.calibration import Calibration, CalibrationError
 from sketchray.encoders.convnextv2 import convnextv2_tiny
 from sketchray.encoders.cse_resnet50 import cse_resnet50
 from sketchray.encoders.dino_vit import dino_vitb16
@@ -23,6 +24,8 @@ from sketchray.encoders.tiny import TinyBackbone
 
 __all__ = [
     "Backbone",
+    "Calibration",
+    "CalibrationError",
     "EfficientNetLite",
     "Encoder",
     "EncoderConfig",

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sketchray.config import Config
 from sketchray.data.raster import RASTER_VERSION
 from sketchray.encoders.backbones import create_backbone
+from sketchray.encoders.calibration import Calibration
 
 
 class EncoderConfig(Config):
@@ -50,12 +51,17 @@ class Encoder(nn.Module):
         config: what to build; ``self.config`` is what was built.
         pretrained: start from the backbone's published weights; False when a checkpoint follows.
 
+    Attributes:
+        calibration: from cosine similarity to the probability of relevance, where there is one. It is no part of the
+            fingerprint: the embeddings are the same with and without it.
+
     Raises:
         ValueError: unknown backbone or unusable weights; with ``dim``, no classifier or one of a lower rank.
     """
 
     def __init__(self, config: EncoderConfig, *, pretrained: bool = True) -> None:
         super().__init__()
+        self.calibration: Calibration | None = None
         self.backbone = create_backbone(
             config.backbone, pretrained=pretrained, weights=config.weights, architecture=config.architecture
         )

@@ -1,10 +1,12 @@
 """The encoder package: a folder in the store with ``config.json``, ``model.safetensors`` and ``README.md``.
 
-``config.json`` is written last: where it is, the package is whole.
+A calibrated encoder's has ``calibration.json`` too, and whatever figures its card shows. ``config.json`` is written
+last: where it is, the package is whole.
 """
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import safetensors.torch
@@ -12,45 +14,60 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 
 from sketchray.data.raster import RASTER_VERSION
+from sketchray.encoders.calibration import Calibration, CalibrationError
 from sketchray.encoders.encoder import Encoder, EncoderConfig
 from sketchray.storage import NotFound, open_store
 
 FORMAT_VERSION = 1
-CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+CONFIG, WEIGHTS, CARD, CALIBRATION = "config.json", "model.safetensors", "README.md", "calibration.json"
 
 
 class PackageError(ValueError):
     """An encoder package that cannot be used; the message names it and what is wrong."""
 
 
-def save_pretrained(encoder: Encoder, uri: str, *, metadata: dict[str, Any], card: str) -> str:
-    """Write an encoder as a package.
+def save_pretrained(
+    encoder: Encoder, uri: str, *, metadata: dict[str, Any], card: str, figures: Mapping[str, str] | None = None
+) -> str:
+    """Write an encoder as a package, with its calibration if it has one.
 
     Args:
         encoder: on any device.
         uri: the package's folder, in a store or on disk.
         metadata: how it came to be (method, recipe, data fingerprint, ...), kept in ``config.json``.
         card: the README in Markdown.
+        figures: what the card shows, SVG by file name.
 
     Returns:
         The encoder's fingerprint.
+
+    Raises:
+        CalibrationError: the encoder's calibration is that of another one.
     """
-    store = open_store(uri)
+    store, fingerprint, calibration = open_store(uri), encoder.fingerprint, None
+    if encoder.calibration is not None:
+        encoder.calibration.check_encoder(fingerprint)
+        calibration = encoder.calibration.to_bytes()
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
     weights = safetensors.torch.save(tensors)
     config = {
         "format_version": FORMAT_VERSION,
-        "fingerprint": encoder.fingerprint,
+        "fingerprint": fingerprint,
         "encoder": encoder.config.model_dump(mode="json"),
         "preprocessing": {"mean": encoder.backbone.mean, "std": encoder.backbone.std, "range": 255},
-        "weights": {"sha256": hashlib.sha256(weights).hexdigest(), "bytes": len(weights)},
+        "weights": _described(weights),
+        "calibration": None if calibration is None else _described(calibration),
         "backbone_licence": encoder.backbone.licence,
         "metadata": metadata,
     }
     store.write(WEIGHTS, weights)
+    if calibration is not None:
+        store.write(CALIBRATION, calibration)
+    for name, figure in (figures or {}).items():
+        store.write(name, figure.encode())
     store.write(CARD, card.encode())
     store.write(CONFIG, json.dumps(config, indent=2, sort_keys=True).encode())
-    return str(config["fingerprint"])
+    return fingerprint
 
 
 def read_package_config(uri: str) -> dict[str, Any]:
@@ -84,18 +101,14 @@ def from_pretrained(uri: str) -> Encoder:
     try:
         encoder_config = EncoderConfig.model_validate(config["encoder"])
         expected, fingerprint = config["weights"]["sha256"], config["fingerprint"]
+        calibrated = config["calibration"]["sha256"] if config.get("calibration") else None
     except (KeyError, TypeError, ValidationError) as error:
         raise PackageError(f"{uri}: {CONFIG} lacks or garbles a field ({error})") from error
     if encoder_config.raster_version != RASTER_VERSION:
         raise PackageError(
             f"{uri}: made for sketch raster version {encoder_config.raster_version}, this code draws {RASTER_VERSION}"
         )
-    try:
-        weights = open_store(uri).read(WEIGHTS)
-    except NotFound as error:
-        raise PackageError(f"{uri}: {WEIGHTS} is missing") from error
-    if hashlib.sha256(weights).hexdigest() != expected:
-        raise PackageError(f"{uri}: {WEIGHTS} is damaged (its SHA-256 is not that of {CONFIG})")
+    weights = _read_checked(uri, WEIGHTS, expected)
     encoder = Encoder(encoder_config, pretrained=False)
     try:
         encoder.load_state_dict(safetensors.torch.load(weights))
@@ -103,6 +116,8 @@ def from_pretrained(uri: str) -> Encoder:
         raise PackageError(f"{uri}: {WEIGHTS} does not fit {CONFIG} ({error})") from error
     if encoder.fingerprint != fingerprint:
         raise PackageError(f"{uri}: the fingerprint in {CONFIG} is not that of the encoder")
+    if calibrated is not None:
+        encoder.calibration = _read_calibration(uri, calibrated, fingerprint)
     return encoder
 
 
@@ -129,3 +144,26 @@ def load_encoder(spec: str) -> Encoder:
     except ValidationError as error:
         raise ValueError(f"{spec}: the image size is out of range") from error
     return Encoder(config)
+
+
+def _described(data: bytes) -> dict[str, Any]:
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def _read_checked(uri: str, name: str, sha256: str) -> bytes:
+    try:
+        data = open_store(uri).read(name)
+    except NotFound as error:
+        raise PackageError(f"{uri}: {name} is missing") from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise PackageError(f"{uri}: {name} is damaged (its SHA-256 is not that of {CONFIG})")
+    return data
+
+
+def _read_calibration(uri: str, sha256: str, fingerprint: str) -> Calibration:
+    try:
+        calibration = Calibration.from_bytes(_read_checked(uri, CALIBRATION, sha256))
+        calibration.check_encoder(fingerprint)
+    except CalibrationError as error:
+        raise PackageError(f"{uri}: {CALIBRATION}: {error}") from error
+    return calibration

@@ -31,12 +31,12 @@ def precision_plot(rows: Sequence[Row]) -> str:
     for tenth in range(0, 11, 2):
         x, y = place(1, tenth / 10).split(",")
         parts.append(f'<path d="M{x},{y} H{WIDTH - MARGIN}" stroke="#ddd"/>')
-        parts.append(_text(MARGIN - 8, float(y) + 4, f"{tenth / 10:.1f}", "end"))
+        parts.append(text_at(MARGIN - 8, float(y) + 4, f"{tenth / 10:.1f}", "end"))
     for rank in (10**power for power in range(int(math.log10(last)) + 1)):
         x, y = place(rank, 0).split(",")
-        parts.append(_text(float(x), float(y) + 18, str(rank), "middle"))
-    parts.append(_text(WIDTH / 2, HEIGHT - 12, "rank k", "middle"))
-    parts.append(_text(MARGIN, MARGIN - 20, "precision of the first k"))
+        parts.append(text_at(float(x), float(y) + 18, str(rank), "middle"))
+    parts.append(text_at(WIDTH / 2, HEIGHT - 12, "rank k", "middle"))
+    parts.append(text_at(MARGIN, MARGIN - 20, "precision of the first k"))
     legend = []
     for number, (row, label) in enumerate(zip(rows, labels(rows), strict=True)):
         look = f'stroke="{COLOURS[number % len(COLOURS)]}" stroke-width="2" stroke-dasharray="{DASHES[row.marks]}"'
@@ -50,7 +50,7 @@ def precision_plot(rows: Sequence[Row]) -> str:
     height = HEIGHT + LINE * len(below) + MARGIN // 2
     notes = [f"{mark} {meaning}" for mark, meaning in MARKS.items() if any(mark in row.marks for row in rows)]
     parts += below
-    parts += [_text(MARGIN, height + LINE * line, note) for line, note in enumerate(notes)]
+    parts += [text_at(MARGIN, height + LINE * line, note) for line, note in enumerate(notes)]
     height += LINE * len(notes)
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" font-family="sans-serif"'
     return f'{head} font-size="13"><rect width="100%" height="100%" fill="white"/>{"".join(parts)}</svg>\n'
@@ -61,9 +61,10 @@ def _legend(entries: Sequence[tuple[str, str]]) -> list[str]:
     lines = []
     for number, (label, look) in enumerate(entries):
         y = HEIGHT + 10 + LINE * number
-        lines.append(f'<path d="M{MARGIN},{y} h36" {look}/>' + _text(MARGIN + 46, y + 4, label))
+        lines.append(f'<path d="M{MARGIN},{y} h36" {look}/>' + text_at(MARGIN + 46, y + 4, label))
     return lines
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
+def text_at(x: float, y: float, text: str, anchor: str = "start") -> str:
+    """Return text at a place of an SVG, in pixels; the anchor is ``start``, ``middle`` or ``end``."""
     return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}">{escape(text)}</text>'

@@ -3,44 +3,86 @@ input, so that several machines can share the work and a repeated build gives th
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Literal
 
 import pyarrow as pa
 
-from sketchray.gallery.manifest import Content, EncoderRef, Manifest, ObjectRef, Segment, shard_of
-from sketchray.gallery.publish import gallery_store, publish, read_pointer, store_manifest, version_key
-from sketchray.gallery.reader import Gallery
-from sketchray.gallery.segment import REPORT, THUMBNAILS, describe, to_parquet, vector_schema
-from sketchray.storage import Store
+from sketchray.gallery.codebooks import Codebooks, encode_rows
+from sketchray.gallery.index import IndexPlan, build_index, plan_index
+from sketchray.gallery.manifest import Column, Content, Manifest, ObjectRef, Segment, shard_of
+from sketchray.gallery.publish import version_key
+from sketchray.gallery.segment import (
+    REPORT,
+    THUMBNAILS,
+    TOMBSTONES,
+    describe,
+    embedding_matrix,
+    short_hash,
+    to_parquet,
+    vector_schema,
+)
+
+DEFAULT_PLAN = IndexPlan()
 
 
-def row_schema(dimension: int) -> pa.Schema:
+def row_schema(dimension: int, columns: Sequence[Column] = ()) -> pa.Schema:
     """Return the schema of rows before they are split into vectors and thumbnails: the former's and ``jpeg``."""
-    return vector_schema(dimension).append(THUMBNAILS.field("jpeg"))
+    return vector_schema(dimension, columns).append(THUMBNAILS.field("jpeg"))
 
 
 def rows_of_shard(rows: pa.Table, shard: int, shards: int) -> pa.Table:
     """Return those rows whose ids belong to a shard."""
-    return rows.filter(pa.array([shard_of(sample_id, shards) == shard for sample_id in rows["id"].to_pylist()]))
+    mine = [shard_of(sample_id, shards) == shard for sample_id in rows["id"].to_pylist()]
+    return rows.filter(pa.array(mine, pa.bool_()))
 
 
-def encode_segment(rows: pa.Table, *, shard: int) -> tuple[Segment, dict[str, bytes]]:
-    """Return a base segment and the bytes of its objects by key.
+def encode_segment(
+    rows: pa.Table,
+    *,
+    shard: int,
+    plan: IndexPlan,
+    codebooks: Codebooks,
+    kind: Literal["base", "delta"] = "base",
+    tombstones: Sequence[str] = (),
+) -> tuple[Segment, dict[str, bytes]]:
+    """Return a segment and the bytes of its objects by key; a key has its content's hash in it.
 
     Args:
         rows: of `row_schema`, in any order; each id once.
         shard: the shard that all of them belong to.
+        plan: the index of a base segment. A delta is searched exactly: it is small, and gone after compaction.
+        codebooks: the gallery's; every segment is coded by all of them.
+        kind: base or delta.
+        tombstones: ids that a delta takes from everything before it.
+
+    Raises:
+        GalleryError: faiss cannot build the index.
     """
+    assert kind == "delta" or not tombstones, "a base segment has nothing before it"
     rows = rows.sort_by("id")
-    name = f"shard-{shard:04d}"
-    vectors, thumbnails = to_parquet(rows.drop_columns(["jpeg"])), to_parquet(rows.select(THUMBNAILS.names))
-    keys = f"{name}.vectors.parquet", f"{name}.thumbnails.parquet"
+    vectors, embedding_ND = rows.drop_columns(["jpeg"]), embedding_matrix(rows)
+    objects: dict[str, bytes] = {}
+
+    def keep(item: str, suffix: str, data: bytes, count: int) -> ObjectRef:
+        key = f"shard-{shard:04d}.{short_hash(data)}.{item}.{suffix}"
+        objects[key] = data
+        return describe(key, data, count)
+
+    def keep_table(item: str, table: pa.Table) -> ObjectRef:
+        return keep(item, "parquet", to_parquet(table), table.num_rows)
+
+    factory = plan_index(plan, rows.num_rows, embedding_ND.shape[1]) if kind == "base" else None
+    gone = pa.table([sorted(set(tombstones))], schema=TOMBSTONES)
     segment = Segment(
         shard=shard,
-        kind="base",
-        vectors=describe(keys[0], vectors, rows.num_rows),
-        thumbnails=describe(keys[1], thumbnails, rows.num_rows),
+        kind=kind,
+        vectors=keep_table("vectors", vectors),
+        thumbnails=keep_table("thumbnails", rows.select(THUMBNAILS.names)),
+        tombstones=keep_table("tombstones", gone) if gone.num_rows else None,
+        index=keep("index", "faiss", build_index(embedding_ND, factory), rows.num_rows) if factory else None,
+        codes=keep_table("codes", encode_rows(codebooks, embedding_ND)) if codebooks else None,
     )
-    return segment, {keys[0]: vectors, keys[1]: thumbnails}
+    return segment, objects
 
 
 def encode_report(problems: Iterable[Mapping[str, str]]) -> tuple[ObjectRef, bytes]:
@@ -59,71 +101,32 @@ def place(content: Content) -> Content:
             return reference
         return reference.model_copy(update={"key": version_key(version, reference.key)})
 
+    parts = ("vectors", "thumbnails", "tombstones", "index", "codes")
     segments = tuple(
-        segment.model_copy(
-            update={name: moved(getattr(segment, name)) for name in ("vectors", "thumbnails", "tombstones")}
-        )
+        segment.model_copy(update={name: moved(getattr(segment, name)) for name in parts})
         for segment in content.segments
     )
-    return content.model_copy(
-        update={"segments": segments, "codebook": moved(content.codebook), "report": moved(content.report)}
-    )
+    codebooks = tuple(book.model_copy(update={"object": moved(book.object)}) for book in content.codebooks)
+    return content.model_copy(update={"segments": segments, "codebooks": codebooks, "report": moved(content.report)})
 
 
-def describe_version(name: str, content: Content, *, parent: str | None, source: str) -> Manifest:
-    """Return the manifest of a freshly built version, whose segments are all base segments."""
+def describe_version(name: str, content: Content, *, parent: str | None, source: str, rows: int) -> Manifest:
+    """Return the manifest of a version made now.
+
+    Args:
+        name: the gallery.
+        content: placed, see `place`.
+        parent: the version that was current before.
+        source: URI of the pictures.
+        rows: pictures that can be found: those of the segments without what tombstones took.
+    """
     return Manifest(
         name=name,
         version=content.version(),
         parent=parent,
         created_at=datetime.now(UTC),
         source=source,
-        rows=sum(segment.vectors.rows for segment in content.segments),
+        rows=rows,
         unreadable=content.report.rows if content.report else 0,
         content=content,
     )
-
-
-def write_gallery(
-    store: Store,
-    name: str,
-    rows: pa.Table,
-    *,
-    encoder: EncoderRef,
-    source: str,
-    shards: int = 1,
-    problems: Sequence[Mapping[str, str]] = (),
-) -> Gallery:
-    """Build and publish a gallery whose rows fit into memory, in this process.
-
-    Args:
-        store: where the galleries are.
-        name: the gallery.
-        rows: of `row_schema`.
-        encoder: what made the embeddings.
-        source: URI of the pictures.
-        shards: how many.
-        problems: pictures that could not be read.
-
-    Raises:
-        Conflict: another publisher was first.
-        GalleryError: not a gallery name.
-    """
-    gallery = gallery_store(store, name)
-    expected = read_pointer(gallery)
-    report, data = encode_report(problems)
-    objects, segments = {report.key: data}, []
-    for shard in range(shards):
-        segment, parts = encode_segment(rows_of_shard(rows, shard, shards), shard=shard)
-        segments.append(segment)
-        objects.update(parts)
-    dimension = rows.schema.field("embedding").type.list_size
-    content = place(
-        Content(encoder=encoder, dimension=dimension, shards=shards, segments=tuple(segments), report=report)
-    )
-    for key, data in objects.items():
-        gallery.write(version_key(content.version(), key), data)
-    parent = expected.version if expected else None
-    manifest = store_manifest(gallery, describe_version(name, content, parent=parent, source=source))
-    publish(gallery, manifest.version, expected=expected)
-    return Gallery(gallery, manifest)

@@ -1,7 +1,10 @@
 """The manifest: what one immutable version of a gallery consists of.
 
 Objects lie under ``galleries/<name>/``; every key in a manifest is relative to that. A version is a digest of the
-content: of the encoder, the metric and the hashes of all segments, but not of where or when it was made.
+content: of the encoder, the metric and the hashes of all objects, but not of where or when it was made.
+
+tests/lib/gallery/golden holds galleries of format version 1. A change that keeps one of them from opening needs a new
+format version, golden galleries of its own, and a reader that still opens these.
 """
 
 import hashlib
@@ -14,6 +17,22 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import from_json
 
 from sketchray.config import Config, digest
+from sketchray.gallery.references import RESERVED, CodebookRef, Column, EncoderRef, ObjectRef, Segment
+
+__all__ = [
+    "FORMAT_VERSION",
+    "RESERVED",
+    "CodebookRef",
+    "Column",
+    "Content",
+    "EncoderRef",
+    "GalleryError",
+    "Manifest",
+    "ObjectRef",
+    "Segment",
+    "check_name",
+    "shard_of",
+]
 
 FORMAT_VERSION = 1
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -21,50 +40,6 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 class GalleryError(ValueError):
     """A gallery that cannot be opened, built or asked; the message names it and what is wrong."""
-
-
-class ObjectRef(Config):
-    """One immutable object: where it is, and how to know it before parsing a byte.
-
-    Attributes:
-        key: relative to the gallery.
-        size: bytes.
-        sha256: of the bytes, hexadecimal.
-        rows: rows of its Parquet table.
-    """
-
-    key: str
-    size: int = Field(ge=0)
-    sha256: str = Field(pattern=r"[0-9a-f]{64}")
-    rows: int = Field(ge=0)
-
-
-class Segment(Config):
-    """Some rows of one shard.
-
-    A shard is its base segment and the delta segments after it, in the manifest's order. A delta's tombstones are ids
-    that go from everything before it; a changed picture is a tombstone and a new row.
-
-    Attributes:
-        shard: which shard.
-        kind: base (the first of each shard) or delta.
-        vectors: id, uri, etag, label and embedding, sorted by id.
-        thumbnails: id and small JPEG, the same ids in the same order.
-        tombstones: ids, of a delta only.
-    """
-
-    shard: int = Field(ge=0)
-    kind: Literal["base", "delta"]
-    vectors: ObjectRef
-    thumbnails: ObjectRef
-    tombstones: ObjectRef | None = None
-
-
-class EncoderRef(Config):
-    """The encoder that made the embeddings: where it can be loaded from, and its fingerprint."""
-
-    uri: str
-    fingerprint: str
 
 
 class Content(Config):
@@ -76,7 +51,8 @@ class Content(Config):
         metric: cosine, of unit vectors.
         shards: how many shards `shard_of` spreads the ids over.
         segments: by shard; in a shard the base first, then the deltas as they came.
-        codebook: the product codebook of cluster and mixture ranking, where there is one.
+        columns: metadata columns of every vectors object, in their order.
+        codebooks: by name; none where the gallery has too few rows for one.
         report: uri, stage and reason of every picture that could not be indexed.
     """
 
@@ -85,7 +61,8 @@ class Content(Config):
     metric: Literal["cosine"] = "cosine"
     shards: int = Field(ge=1)
     segments: tuple[Segment, ...]
-    codebook: ObjectRef | None = None
+    columns: tuple[Column, ...] = ()
+    codebooks: tuple[CodebookRef, ...] = ()
     report: ObjectRef | None = None
 
     @model_validator(mode="after")
@@ -102,11 +79,30 @@ class Content(Config):
                 raise ValueError(f"the base segment of shard {segment.shard} has tombstones")
             if segment.vectors.rows != segment.thumbnails.rows:
                 raise ValueError(f"shard {segment.shard} has a segment of unequal vectors and thumbnails")
+            if segment.index is not None and segment.vectors.rows != segment.index.rows:
+                raise ValueError(f"shard {segment.shard} has a segment of unequal vectors and index")
+        return self
+
+    @model_validator(mode="after")
+    def _coded(self) -> Self:
+        for what, names in (("column", self.columns), ("codebook", self.codebooks)):
+            if len({item.name for item in names}) != len(names):
+                raise ValueError(f"a {what} is named twice")
+        for segment in self.segments:
+            if (segment.codes is not None) != bool(self.codebooks):
+                raise ValueError(f"shard {segment.shard} has a segment whose codes are not those of the codebooks")
+            if segment.codes is not None and segment.codes.rows != segment.vectors.rows:
+                raise ValueError(f"shard {segment.shard} has a segment of unequal vectors and codes")
         return self
 
     def version(self) -> str:
-        """Return the digest, 16 hex digits. Keys do not count: they contain the version."""
-        return digest({"format_version": FORMAT_VERSION, "content": _without_keys(self.model_dump(mode="json"))})
+        """Return the digest, 16 hex digits.
+
+        Keys do not count: they contain the version. Nor does a field at its default, so that one that is added later
+        leaves the versions that were published before what they are.
+        """
+        content = self.model_dump(mode="json", exclude_defaults=True)
+        return digest({"format_version": FORMAT_VERSION, "content": _without_keys(content)})
 
 
 class Manifest(Config):

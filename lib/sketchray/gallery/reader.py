@@ -1,70 +1,19 @@
-"""Opening a gallery version, searching its shards, merging their answers."""
+"""Opening a gallery version: its shards, its live rows, its codebooks."""
 
 import hashlib
-import heapq
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sketchray.gallery.manifest import GalleryError, Manifest
+from sketchray.gallery.codebooks import Codebooks, read_codebook
+from sketchray.gallery.manifest import GalleryError, Manifest, Segment
 from sketchray.gallery.publish import gallery_store, list_galleries, read_pointer, version_key
-from sketchray.gallery.segment import THUMBNAILS, TOMBSTONES, embedding_matrix, read_table, vector_schema
-from sketchray.ranking.nearest import Nearest
+from sketchray.gallery.reading import alive, read_part, with_gone
+from sketchray.gallery.segment import THUMBNAILS, read_table, vector_schema
+from sketchray.gallery.shard import Shard
 from sketchray.storage import NotFound, Store
-
-
-class Hit(NamedTuple):
-    """One answer: higher scores are better (cosine similarity)."""
-
-    id: str
-    score: float
-    uri: str
-    label: str | None
-
-
-def merge(answers: Iterable[list[Hit]], k: int) -> list[Hit]:
-    """Merge the shards' answers to one query: the best k, by score and then by id."""
-    return heapq.nsmallest(k, (hit for answer in answers for hit in answer), key=lambda hit: (-hit.score, hit.id))
-
-
-class Shard:
-    """One shard's live rows in memory: base and deltas put together, sorted by id."""
-
-    def __init__(self, rows: pa.Table, thumbnails: pa.Table) -> None:
-        self._id: list[str] = rows["id"].to_pylist()
-        self._uri, self._label = rows["uri"], rows["label"]
-        self._nearest = Nearest(embedding_matrix(rows))
-        self._jpeg = thumbnails["jpeg"]
-        self._place = {sample_id: place for place, sample_id in enumerate(thumbnails["id"].to_pylist())}
-
-    @property
-    def rows(self) -> int:
-        """Number of pictures that can be found."""
-        return len(self._id)
-
-    def search(self, query_BD: np.ndarray, k: int) -> list[list[Hit]]:
-        """Return the best k rows of each query, best first, ties by id.
-
-        Raises:
-            ValueError: k below 1, or queries that are not unit vectors of the gallery's dimension.
-        """
-        score_BK, row_BK = self._nearest.search(query_BD, k)
-        return [
-            [self._hit(row, score) for row, score in zip(rows, scores, strict=True)]
-            for rows, scores in zip(row_BK.tolist(), score_BK.tolist(), strict=True)
-        ]
-
-    def _hit(self, row: int, score: float) -> Hit:
-        return Hit(self._id[row], score, self._uri[row].as_py(), self._label[row].as_py())
-
-    def thumbnail(self, sample_id: str) -> bytes | None:
-        """Return a picture's small JPEG, or None where this shard has no such picture."""
-        place = self._place.get(sample_id)
-        return None if place is None else bytes(self._jpeg[place].as_py())
 
 
 @dataclass(frozen=True)
@@ -79,6 +28,11 @@ class Gallery:
         """The version's digest."""
         return self.manifest.version
 
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the rows, metadata and embedding among them."""
+        return vector_schema(self.manifest.content.dimension, self.manifest.content.columns)
+
     def check_encoder(self, fingerprint: str) -> None:
         """Refuse an encoder whose embeddings cannot be compared with the gallery's.
 
@@ -92,34 +46,79 @@ class Gallery:
                 f"the query encoder is {fingerprint}: their similarities mean nothing"
             )
 
+    def codebooks(self) -> Codebooks:
+        """Read the gallery's codebooks.
+
+        Raises:
+            GalleryError: an object that is not what the manifest says.
+        """
+        content = self.manifest.content
+        return {
+            reference.name: read_codebook(self.store, reference, dimension=content.dimension)
+            for reference in content.codebooks
+        }
+
+    def live(self, index: int, *, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read the rows of one shard that can be found: deltas added, tombstones applied; sorted by id.
+
+        Args:
+            index: the shard.
+            columns: of `schema`, in the order wanted; all if not given.
+
+        Raises:
+            GalleryError: no such shard, or an object that is not what the manifest says.
+        """
+        names = self.schema.names if columns is None else list(columns)
+        read = list(dict.fromkeys(["id", *names]))  # the ids say what is live
+        empty = pa.table([[] for _ in read], schema=pa.schema([self.schema.field(name) for name in read]))
+        parts = [
+            alive(read_table(self.store, segment.vectors, self.schema, columns=read), gone)
+            for segment, gone in with_gone(self.store, self._segments(index))
+        ]
+        rows = pa.concat_tables([empty, *parts])
+        self._check_once(index, [rows["id"]])
+        return _by_id(rows, len(parts)).select(names)
+
+    def thumbnails(self, index: int) -> pa.Table:
+        """Read the ids and small JPEGs of those rows of a shard that can be found, sorted by id.
+
+        Raises:
+            GalleryError: no such shard, or an object that is not what the manifest says.
+        """
+        parts = [
+            alive(read_table(self.store, segment.thumbnails, THUMBNAILS), gone)
+            for segment, gone in with_gone(self.store, self._segments(index))
+        ]
+        return _by_id(pa.concat_tables([THUMBNAILS.empty_table(), *parts]), len(parts))
+
     def shard(self, index: int) -> Shard:
         """Read one shard into memory, every object checked against its hash first.
 
         Raises:
             GalleryError: no such shard, or an object that is not what the manifest says.
         """
+        segments, codebooks = self._segments(index), self.codebooks()
+        parts = [
+            read_part(self.store, segment, gone, self.schema, codebooks)
+            for segment, gone in with_gone(self.store, segments)
+        ]
+        self._check_once(index, [part.ids for part in parts])
+        return Shard(parts, self.schema, codebooks)
+
+    def _segments(self, index: int) -> list[Segment]:
         content = self.manifest.content
         if not 0 <= index < content.shards:
             raise GalleryError(f"gallery {self.manifest.name} has no shard {index}, only 0 to {content.shards - 1}")
-        rows, thumbnails = vector_schema(content.dimension).empty_table(), THUMBNAILS.empty_table()
-        for segment in content.segments:
-            if segment.shard != index:
-                continue
-            if segment.tombstones is not None:
-                gone = read_table(self.store, segment.tombstones, TOMBSTONES)["id"]
-                rows, thumbnails = _without(rows, gone), _without(thumbnails, gone)
-            new = read_table(self.store, segment.vectors, vector_schema(content.dimension))
-            pictures = read_table(self.store, segment.thumbnails, THUMBNAILS)
-            if not new["id"].equals(pictures["id"]):
-                raise GalleryError(f"{self.store.uri_of(segment.thumbnails.key)}: not the vectors' ids")
-            rows, thumbnails = pa.concat_tables([rows, new]), pa.concat_tables([thumbnails, pictures])
-        if pc.count_distinct(rows["id"]).as_py() != rows.num_rows:
+        return [segment for segment in content.segments if segment.shard == index]
+
+    def _check_once(self, index: int, ids: Sequence[pa.ChunkedArray]) -> None:
+        every = pa.chunked_array([chunk for part in ids for chunk in part.chunks], pa.string())
+        if pc.count_distinct(every).as_py() != len(every):
             raise GalleryError(f"{self.store.uri}: an id of shard {index} lives in two segments")
-        return Shard(rows.sort_by("id"), thumbnails)
 
 
-def _without(table: pa.Table, gone: pa.ChunkedArray) -> pa.Table:
-    return table.filter(pc.invert(pc.is_in(table["id"], value_set=gone.combine_chunks())))
+def _by_id(table: pa.Table, segments: int) -> pa.Table:
+    return table if segments == 1 else table.sort_by("id")  # a segment is sorted, and sorting it again copies it
 
 
 def open_gallery(store: Store, name: str, version: str | None = None) -> Gallery:

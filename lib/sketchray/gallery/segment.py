@@ -2,15 +2,15 @@
 
 import hashlib
 import io
-import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sketchray.gallery.manifest import GalleryError, ObjectRef
+from sketchray.gallery.manifest import Column, GalleryError, ObjectRef
 from sketchray.storage import Store
 
 THUMBNAILS = pa.schema([pa.field("id", pa.string(), nullable=False), pa.field("jpeg", pa.large_binary())])
@@ -18,17 +18,36 @@ TOMBSTONES = pa.schema([pa.field("id", pa.string(), nullable=False)])
 REPORT = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("uri", "stage", "reason")])
 
 
-def vector_schema(dimension: int) -> pa.Schema:
-    """Return the schema of a vectors object; ``embedding`` is float32 of unit length."""
+COLUMN_TYPES = {
+    "string": pa.string(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+
+
+def vector_schema(dimension: int, columns: Sequence[Column] = ()) -> pa.Schema:
+    """Return the schema of a vectors object: the format's own columns around the gallery's metadata columns.
+
+    ``embedding`` is float32 of unit length; ``label`` and the metadata may be null.
+    """
     return pa.schema(
         [
             pa.field("id", pa.string(), nullable=False),
             pa.field("uri", pa.string(), nullable=False),
             pa.field("etag", pa.string(), nullable=False),
             pa.field("label", pa.string()),
+            *(pa.field(column.name, COLUMN_TYPES[column.type]) for column in columns),
             pa.field("embedding", embedding_type(dimension), nullable=False),
         ]
     )
+
+
+def codes_schema(chunks: Mapping[str, int]) -> pa.Schema:
+    """Return the schema of a codes object: for each codebook by name, the number of the codeword of every chunk."""
+    code = pa.field("element", pa.uint16(), nullable=False)
+    return pa.schema([pa.field(name, pa.list_(code, count), nullable=False) for name, count in chunks.items()])
 
 
 def embedding_type(dimension: int) -> Any:
@@ -56,16 +75,21 @@ def to_parquet(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
+def short_hash(data: bytes) -> str:
+    """Return what tells an object's key from those of other contents: 12 hex digits."""
+    return hashlib.sha256(data).hexdigest()[:12]
+
+
 def describe(key: str, data: bytes, rows: int) -> ObjectRef:
     """Return the reference of an object that holds these bytes."""
     return ObjectRef(key=key, size=len(data), sha256=hashlib.sha256(data).hexdigest(), rows=rows)
 
 
-def read_table(gallery: Store, reference: ObjectRef, schema: pa.Schema, *, sorted_by_id: bool = True) -> pa.Table:
-    """Read one object of a gallery, checking its size and hash before a byte of it is parsed.
+def read_object(gallery: Store, reference: ObjectRef) -> bytes:
+    """Read one object of a gallery whole, and return it only if its size and hash are the manifest's.
 
     Raises:
-        GalleryError: truncated, altered, or not the table that the manifest describes; the object is named.
+        GalleryError: truncated or altered; the object is named.
         NotFound: the object is gone.
     """
     data, uri = gallery.read(reference.key), gallery.uri_of(reference.key)
@@ -73,18 +97,57 @@ def read_table(gallery: Store, reference: ObjectRef, schema: pa.Schema, *, sorte
         raise GalleryError(f"{uri}: {len(data)} bytes where the manifest says {reference.size}; truncated or replaced")
     if hashlib.sha256(data).hexdigest() != reference.sha256:
         raise GalleryError(f"{uri}: its SHA-256 is not the manifest's; the object was altered")
+    return data
+
+
+def open_table(gallery: Store, reference: ObjectRef, schema: pa.Schema) -> pq.ParquetFile:
+    """Read one Parquet object of a gallery, checking its size and hash before a byte of it is parsed.
+
+    Raises:
+        GalleryError: truncated, altered, or not the table that the manifest describes; the object is named.
+        NotFound: the object is gone.
+    """
+    data, uri = read_object(gallery, reference), gallery.uri_of(reference.key)
     try:
-        table = pq.read_table(pa.BufferReader(data))
+        file = pq.ParquetFile(pa.BufferReader(data))
     except (pa.ArrowException, OSError) as error:
         raise GalleryError(f"{uri}: not readable as Parquet ({error})") from error
-    if not table.schema.equals(schema):
-        raise GalleryError(f"{uri}: columns {table.schema.names} are not those of this format, {schema.names}")
-    if table.num_rows != reference.rows:
-        raise GalleryError(f"{uri}: {table.num_rows} rows where the manifest says {reference.rows}")
-    if sorted_by_id and not _ascending(table["id"].to_pylist()):
-        raise GalleryError(f"{uri}: its ids are not in strictly ascending order")
+    if not file.schema_arrow.equals(schema):
+        raise GalleryError(f"{uri}: columns {file.schema_arrow.names} are not those of this format, {schema.names}")
+    if file.metadata.num_rows != reference.rows:
+        raise GalleryError(f"{uri}: {file.metadata.num_rows} rows where the manifest says {reference.rows}")
+    return file
+
+
+def read_table(
+    gallery: Store,
+    reference: ObjectRef,
+    schema: pa.Schema,
+    *,
+    columns: Sequence[str] | None = None,
+    sorted_by_id: bool = True,
+) -> pa.Table:
+    """Read the table of one object, see `open_table`.
+
+    Args:
+        gallery: where the object is.
+        reference: what the manifest says of it.
+        schema: that it must have.
+        columns: those to return; all if not given.
+        sorted_by_id: whether its ids must be in strictly ascending order.
+
+    Raises:
+        GalleryError: as `open_table`.
+        NotFound: the object is gone.
+    """
+    table = open_table(gallery, reference, schema).read(None if columns is None else list(columns))
+    if sorted_by_id:  # then "id" is among the columns
+        check_order(table, where=gallery.uri_of(reference.key))
     return table
 
 
-def _ascending(ids: Sequence[str]) -> bool:
-    return all(first < second for first, second in itertools.pairwise(ids))
+def check_order(table: pa.Table, *, where: str) -> None:
+    """Raise GalleryError, naming ``where``, if the ids are not in strictly ascending order."""
+    ids = table["id"].combine_chunks()
+    if not pc.all(pc.less(ids[:-1], ids[1:]), min_count=0).as_py():
+        raise GalleryError(f"{where}: its ids are not in strictly ascending order")

@@ -1,87 +1,71 @@
-"""Which pictures of a bucket or folder a gallery is made of, and what they are called."""
+"""Which pictures a gallery is made of: those of bucket prefixes and folders, or those that a table names."""
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import pyarrow as pa
 
-from sketchray.data.folder import PICTURES, word_of
-from sketchray.data.samples import sample_id
-from sketchray.storage import NotFound, Store
+from sketchray.data.folder import PICTURES
+from sketchray.gallery.manifest import Column
+from sketchray.gallery.source_prefixes import list_prefixes
+from sketchray.gallery.source_rows import LISTING, Problem
+from sketchray.gallery.source_table import TABLES, list_table
+from sketchray.storage import open_store
 
-NAMES = "names.json"
-LISTING = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("key", pa.string(), nullable=False),
-        pa.field("uri", pa.string(), nullable=False),
-        pa.field("etag", pa.string(), nullable=False),
-        pa.field("label", pa.string()),
-    ]
-)
+__all__ = ["LISTING", "Listing", "Problem", "list_source", "listing_digest"]
+DIGEST_ROWS = 1 << 16
 
 
-def list_pictures(source: Store, *, exclude: Sequence[str] = ()) -> tuple[pa.Table, list[dict[str, str]]]:
-    """List everything under a source that has a picture's file extension.
+class Listing(NamedTuple):
+    """What a source holds.
 
-    Ids are those that the ``folder`` reader gives the same files, so a gallery and an evaluation speak of the same
-    pictures. In ``photos/<class>/`` the label is the class in words; elsewhere it is the caption that ``names.json`` at
-    the source's root has for the last ``_``-separated part of the file's name, if any.
+    Attributes:
+        pictures: `LISTING` and the metadata columns, sorted by id; ids and uris are unique. A picture is read by its
+            ``uri`` alone (`sketchray.storage.read_uri`).
+        columns: the metadata columns.
+        problems: ``uri``, ``stage`` (``list``) and ``reason`` of what cannot be a picture of the gallery.
+    """
+
+    pictures: pa.Table
+    columns: tuple[Column, ...]
+    problems: list[Problem]
+
+
+def list_source(sources: Sequence[str], *, exclude: Sequence[str] = ()) -> Listing:
+    """List a gallery's pictures.
 
     Args:
-        source: a bucket prefix or a folder.
-        exclude: key prefixes to leave out.
-
-    Returns:
-        The pictures (`LISTING`, sorted by id), and ``uri``, ``stage``, ``reason`` of those that cannot be listed.
+        sources: URIs of bucket prefixes or folders (see `list_prefixes`), or of one Parquet or CSV file that names
+            pictures by URI (see `list_table`). ``s3://profile@bucket/prefix`` is on another endpoint than the store,
+            or takes other credentials (see `sketchray.storage.open_store`).
+        exclude: key prefixes to leave out, below each prefix or folder.
 
     Raises:
-        ValueError: there is no picture, or ``names.json`` is not a mapping of texts.
+        ValueError: no source, one named twice, a table beside others, a table that cannot be used, or no picture.
+        StoreError: a source cannot be read.
     """
-    names = _read_names(source)
-    rows, problems = [], []
-    for entry in source.list():
-        name = entry.key.rpartition("/")[2]
-        if name.startswith(".") or not name.lower().endswith(PICTURES) or entry.key.startswith(tuple(exclude)):
-            continue
-        uri = source.uri_of(entry.key)
-        try:
-            identity = sample_id(entry.key)
-        except UnicodeEncodeError:
-            readable = uri.encode(errors="backslashreplace").decode()
-            problems.append({"uri": readable, "stage": "list", "reason": "the file's name is not UTF-8"})
-            continue
-        rows.append((identity, entry.key, uri, entry.etag, label_of(entry.key, names)))
-    if not rows and not problems:
-        raise ValueError(f"{source.uri}: no picture there ({', '.join(PICTURES)})")
-    columns = list(zip(*sorted(rows), strict=True)) or [()] * len(LISTING)
-    return pa.table([list(column) for column in columns], schema=LISTING), problems
-
-
-def label_of(key: str, names: Mapping[str, str]) -> str | None:
-    """Return what a picture is called: its class, or its caption, or None."""
-    parts = key.split("/")
-    if parts[0] == "photos" and len(parts) > 2:
-        return word_of(parts[1])
-    return names.get(parts[-1].rpartition(".")[0].rpartition("_")[2])
+    stores = [open_store(source) for source in sources]
+    uris = [store.uri for store in stores]
+    if not stores:
+        raise ValueError("there is no source")
+    if twice := [uri for uri in uris if uris.count(uri) > 1]:
+        raise ValueError(f"{twice[0]}: this source is named twice")
+    tables = [uri for uri in uris if uri.lower().endswith(TABLES)]
+    if tables and len(uris) > 1:
+        raise ValueError(f"{tables[0]}: a table of URIs is a source alone; beside it is {', '.join(uris)}")
+    pictures, columns, problems = list_table(tables[0]) if tables else list_prefixes(stores, exclude=exclude)
+    if not pictures.num_rows and not problems:
+        raise ValueError(f"{', '.join(uris)}: no picture there ({', '.join(PICTURES)})")
+    return Listing(pictures.sort_by("id"), columns, problems)
 
 
 def listing_digest(pictures: pa.Table) -> str:
-    """Return 16 hex digits over the pictures' ids, places, etags and labels."""
-    hashed = hashlib.sha256()
-    for name in pictures.schema.names:
-        hashed.update(json.dumps(pictures[name].to_pylist()).encode())
+    """Return 16 hex digits over the pictures' ids, places, etags, labels and metadata."""
+    hashed = hashlib.sha256(json.dumps(pictures.schema.names).encode())
+    for first in range(0, pictures.num_rows, DIGEST_ROWS):
+        part = pictures.slice(first, DIGEST_ROWS)
+        for name in part.schema.names:
+            hashed.update(json.dumps(part[name].to_pylist(), default=str).encode())
     return hashed.hexdigest()[:16]
-
-
-def _read_names(source: Store) -> dict[str, str]:
-    try:
-        names = json.loads(source.read(NAMES))
-    except NotFound:
-        return {}
-    except ValueError as error:
-        raise ValueError(f"{source.uri_of(NAMES)}: not readable as JSON ({error})") from error
-    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
-        raise ValueError(f"{source.uri_of(NAMES)}: not a mapping of code points to names")
-    return names

@@ -4,6 +4,7 @@ Shape legend: G gallery items, B queries of a block, T items of a tile, D dimens
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -15,10 +16,14 @@ from sketchray.ranking.scoring import CosineMatcher, Floats, Matcher
 TieBreak = Literal["own", "none"]
 CLUSTER_STEPS = 2.0**20  # in a unit of cluster distance, where the rest of the score's digits carry the own similarity
 OWN_STEPS = 2.0**28  # in a unit of (1 + cosine) / 4: with a cluster distance of at most 4, 51 of the 53 digits are used
+ROUNDING = 1e-12  # more than a fused distance can be off
 
 
-class CodebookMatcher(Matcher):
-    """Minus the fused distance ``(1 - fusion) * cluster + fusion * own``, published as 0.8 / 0.2 in SBKA's test code.
+@dataclass(frozen=True)
+class Fusion:
+    """How a score is made of an item's cluster distance and its own cosine.
+
+    Minus the fused distance ``(1 - fusion) * cluster + fusion * own``, published as 0.8 / 0.2 in SBKA's test code.
 
     - cluster: ``sum_m ||q_m - c_m||^2``, squared, to the codewords that the item is coded by (ClusterRetri's score);
     - own: ``||q - x||``, not squared, as published, from the cosine in steps of 2^-32.
@@ -32,6 +37,38 @@ class CodebookMatcher(Matcher):
       of the paper. An order by the list would read the classes, by which published lists are sorted.
     """
 
+    fusion: float
+    tie_break: TieBreak = "own"
+
+    def score(self, cluster: Floats, cosine: Floats) -> Floats:
+        """Return the scores, of one shape with the distances and cosines; higher is better."""
+        if self.fusion:
+            own = np.sqrt(np.maximum(2 - 2 * cosine, 0))
+            return -((1 - self.fusion) * cluster + self.fusion * own)
+        if self.tie_break == "none":
+            return -cluster
+        own = np.rint((1 + cosine) / 4 * OWN_STEPS) / OWN_STEPS
+        return np.asarray((own - np.rint(cluster * CLUSTER_STEPS)) / CLUSTER_STEPS)
+
+    def least_cosine(self, cluster: Floats, score: float) -> Floats:
+        """Return what cosine, give or take 1e-6, an item needs at least for a score; inf where none is enough.
+
+        Args:
+            cluster: distances of any shape.
+            score: of `score`; -inf is reached by every item.
+        """
+        if self.fusion:
+            rest = -score - (1 - self.fusion) * cluster + ROUNDING
+            return np.where(rest < 0, np.inf, 1 - (np.maximum(rest, 0) / self.fusion) ** 2 / 2)
+        if self.tie_break == "none":
+            return np.where(-cluster < score, np.inf, -np.inf)
+        own = score * CLUSTER_STEPS + np.rint(cluster * CLUSTER_STEPS)
+        return np.where(own > 0.5, np.inf, 4 * own - 1)
+
+
+class CodebookMatcher(Matcher):
+    """The scores of `Fusion` against a whole gallery."""
+
     def __init__(self, gallery_GD: npt.ArrayLike, codebook: Codebook, *, fusion: float, tie_break: TieBreak) -> None:
         """Code the gallery.
 
@@ -39,7 +76,7 @@ class CodebookMatcher(Matcher):
             ValueError: the codebook has another dimension, or a row is zero or not finite.
         """
         self._cosine, self._codebook = CosineMatcher(gallery_GD), codebook
-        self._fusion, self._tie_break = fusion, tie_break
+        self._fusion = Fusion(fusion, tie_break)
         self._codes_GM = codebook.encode(gallery_GD)
 
     @property
@@ -53,7 +90,7 @@ class CodebookMatcher(Matcher):
     def tiles(self, query_BD: Floats) -> Iterator[tuple[slice, Floats]]:
         distance_BMK = self._codebook.distances(query_BD)
         for tile, cosine_BT in self._cosine.tiles(query_BD):
-            yield tile, self._fused(self._cluster(distance_BMK, tile), cosine_BT)
+            yield tile, self._fusion.score(self._cluster(distance_BMK, tile), cosine_BT)
 
     def _cluster(self, distance_BMK: Floats, tile: slice) -> Floats:
         """Sum the looked-up distances over the chunks, (B, T); exact, since all are multiples of 2^-32."""
@@ -62,12 +99,3 @@ class CodebookMatcher(Matcher):
         for chunk in range(codes_TM.shape[1]):
             total_BT += distance_BMK[:, chunk].take(codes_TM[:, chunk], axis=1)
         return total_BT
-
-    def _fused(self, cluster_BT: Floats, cosine_BT: Floats) -> Floats:
-        if self._fusion:
-            own_BT = np.sqrt(np.maximum(2 - 2 * cosine_BT, 0))
-            return -((1 - self._fusion) * cluster_BT + self._fusion * own_BT)
-        if self._tie_break == "none":
-            return -cluster_BT
-        own_BT = np.rint((1 + cosine_BT) / 4 * OWN_STEPS) / OWN_STEPS
-        return np.asarray((own_BT - np.rint(cluster_BT * CLUSTER_STEPS)) / CLUSTER_STEPS)

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 
@@ -42,11 +43,14 @@ class Entry:
         key: relative to the store it was listed from, with ``/`` between parts.
         size: bytes.
         etag: changes whenever the object does; opaque, comparable only within one store.
+        modified: when it was written, UTC by the store's clock, to the second or finer; two entries that differ in
+            nothing else are equal.
     """
 
     key: str
     size: int
     etag: str
+    modified: datetime = field(compare=False)
 
 
 class Store(ABC):
@@ -77,6 +81,17 @@ class Store(ABC):
 
         Raises:
             Conflict: the condition did not hold; nothing was written.
+            NoSpace: the store is full; nothing was written.
+        """
+
+    @abstractmethod
+    def copy(self, key: str, target: str) -> None:
+        """Write one object's bytes under another key of this store, replacing what is there.
+
+        The bytes do not pass through this process's memory; an S3 server copies them itself.
+
+        Raises:
+            NotFound: there is nothing to copy.
             NoSpace: the store is full; nothing was written.
         """
 

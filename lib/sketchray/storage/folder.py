@@ -4,12 +4,14 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from sketchray.storage.base import AccessDenied, Conflict, Entry, NoSpace, NotFound, Store, StoreError, check_condition
 
@@ -69,15 +71,31 @@ class FolderStore(Store):
                 yield entry
 
     def write(self, key: str, data: bytes, *, only_if_absent: bool = False, if_match: str | None = None) -> str:
-        path = self._path(key)
         check_condition(self.uri_of(key), only_if_absent, if_match)
+        return self._put(key, lambda file: file.write(data), only_if_absent, if_match)
+
+    def copy(self, key: str, target: str) -> None:
+        original = self._path(key)
+        with self._named(original):
+            source = original.open("rb")
+        with source:
+            self._put(target, lambda file: shutil.copyfileobj(source, file, 2**20))
+
+    def _put(
+        self,
+        key: str,
+        fill: Callable[[BinaryIO], object],
+        only_if_absent: bool = False,
+        if_match: str | None = None,
+    ) -> str:
+        path = self._path(key)
         with self._named(path):
             _make_folder(path.parent)
             handle, name = tempfile.mkstemp(prefix=f"{OWN}tmp-", dir=path.parent)
             temporary = Path(name)
             try:
                 with os.fdopen(handle, "wb") as file:
-                    file.write(data)
+                    fill(file)
                     file.flush()
                     os.fchmod(file.fileno(), 0o644)
                     os.fsync(file.fileno())
@@ -122,7 +140,8 @@ class FolderStore(Store):
 
 
 def _entry(key: str, status: os.stat_result) -> Entry:
-    return Entry(key, status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}")
+    modified = datetime.fromtimestamp(status.st_mtime, UTC)
+    return Entry(key, status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}", modified)
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[Entry]:

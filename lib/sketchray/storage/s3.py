@@ -1,10 +1,9 @@
-"""Any S3 endpoint as an object store, configured by the standard ``AWS_*`` variables."""
+"""Any S3 endpoint as an object store, configured by the standard ``AWS_*`` variables or by an AWS profile."""
 
 import contextlib
-import functools
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
 from sketchray.storage.base import (
@@ -19,10 +18,7 @@ from sketchray.storage.base import (
     Unreachable,
     check_condition,
 )
-
-ATTEMPTS = 3
-CONNECT_S = 3.0
-READ_S = 60.0
+from sketchray.storage.s3_client import ATTEMPTS, CONNECT_S, READ_S, arrow_options, client, endpoint
 
 CODES: dict[str, type[StoreError]] = {
     "NoSuchKey": NotFound,
@@ -45,35 +41,27 @@ CODES: dict[str, type[StoreError]] = {
 
 @dataclass(frozen=True)
 class S3Store(Store):
-    """Objects under ``s3://bucket/prefix``."""
+    """Objects under ``s3://bucket/prefix``, or ``s3://profile@bucket/prefix`` by the endpoint and keys of a profile."""
 
     bucket: str
     prefix: str = ""
+    profile: str | None = None
 
     @property
     def uri(self) -> str:
-        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+        return f"{self._root}/{self.prefix}".rstrip("/")
 
     def uri_of(self, key: str) -> str:
-        return f"s3://{self.bucket}/{self._key(key)}"
+        return f"{self._root}/{self._key(key)}"
 
     def child(self, prefix: str) -> "S3Store":
-        return S3Store(self.bucket, self._key(prefix.strip("/")))
+        return S3Store(self.bucket, self._key(prefix.strip("/")), self.profile)
 
     def arrow(self) -> tuple[Any, str]:
         from pyarrow import fs
 
-        options: dict[str, Any] = {"region": _region()}
-        endpoint = _endpoint()
-        if endpoint:
-            scheme, _, host = endpoint.rpartition("://")
-            options.update(endpoint_override=host.rstrip("/"), scheme=scheme or "https")
-        if "AWS_ACCESS_KEY_ID" in os.environ:  # otherwise Arrow looks for a role itself, and renews it
-            options.update(
-                access_key=os.environ["AWS_ACCESS_KEY_ID"],
-                secret_key=os.environ.get("AWS_SECRET_ACCESS_KEY", ""),
-                session_token=os.environ.get("AWS_SESSION_TOKEN"),
-            )
+        with self._named(self.uri):
+            options = arrow_options(self.profile)
         retry = fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS)
         s3 = fs.S3FileSystem(connect_timeout=CONNECT_S, request_timeout=READ_S, retry_strategy=retry, **options)
         return s3, f"{self.bucket}/{self.prefix}".rstrip("/")
@@ -98,7 +86,7 @@ class S3Store(Store):
                 if _code(error) in ("404", "NoSuchKey"):
                     return None
                 raise
-        return Entry(key, int(answer["ContentLength"]), str(answer["ETag"]))
+        return Entry(key, int(answer["ContentLength"]), str(answer["ETag"]), answer["LastModified"].astimezone(UTC))
 
     def write(self, key: str, data: bytes, *, only_if_absent: bool = False, if_match: str | None = None) -> str:
         check_condition(self.uri_of(key), only_if_absent, if_match)
@@ -127,14 +115,20 @@ class S3Store(Store):
                     raise
         return dict(self._client().put_object(Bucket=self.bucket, Key=self._key(key), Body=data, **condition))
 
+    def copy(self, key: str, target: str) -> None:
+        source = {"Bucket": self.bucket, "Key": self._key(key)}
+        with self._named(self.uri_of(key)):
+            self._client().copy_object(Bucket=self.bucket, Key=self._key(target), CopySource=source)
+
     def list(self, prefix: str = "") -> Iterator[Entry]:
         base = f"{self.prefix}/" if self.prefix else ""
-        with self._named(f"s3://{self.bucket}/{base}{prefix}"):
+        with self._named(f"{self._root}/{base}{prefix}"):
             pages = self._client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=base + prefix)
             for page in pages:
                 for item in page.get("Contents", ()):
                     if not item["Key"].endswith("/"):
-                        yield Entry(item["Key"].removeprefix(base), int(item["Size"]), str(item["ETag"]))
+                        modified = item["LastModified"].astimezone(UTC)
+                        yield Entry(item["Key"].removeprefix(base), int(item["Size"]), str(item["ETag"]), modified)
 
     def delete(self, key: str) -> None:
         with self._named(self.uri_of(key)):
@@ -145,9 +139,12 @@ class S3Store(Store):
             raise ValueError(f"{self.uri}: {key!r} is not a relative object key")
         return f"{self.prefix}/{key}" if self.prefix else key
 
+    @property
+    def _root(self) -> str:
+        return f"s3://{self.bucket}" if self.profile is None else f"s3://{self.profile}@{self.bucket}"
+
     def _client(self) -> Any:
-        settings = tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
-        return _client(os.getpid(), settings)
+        return client(self.profile)
 
     @contextlib.contextmanager
     def _named(self, uri: str) -> Iterator[None]:
@@ -164,41 +161,16 @@ class S3Store(Store):
             raise kind(f"{uri}: {_code(error)}: {message}") from error
         except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError) as error:
             hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            hint = hint if self.profile is None else f"the AWS profile {self.profile} must have them"
             raise AccessDenied(f"{uri}: no usable credentials ({error}); {hint}") from error
+        except boto.ProfileNotFound as error:
+            places = "AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE (~/.aws/config, ~/.aws/credentials)"
+            raise AccessDenied(f"{uri}: no AWS profile {self.profile} in {places}") from error
         except (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError) as error:
-            where = _endpoint() or "the AWS endpoint"
+            where = endpoint(self.profile) or "the AWS endpoint"
             raise Unreachable(f"{uri}: {where} does not answer ({error})") from error
         except boto.BotoCoreError as error:
             raise StoreError(f"{uri}: {error}") from error
-
-
-@functools.lru_cache(maxsize=4)
-def _client(pid: int, settings: tuple[tuple[str, str], ...]) -> Any:
-    """Make a client, once for each process (they do not survive a fork) and each state of the ``AWS_*`` variables."""
-    import boto3
-    from botocore.config import Config
-
-    del pid, settings
-    return boto3.session.Session().client(
-        "s3",
-        endpoint_url=_endpoint(),
-        region_name=_region(),
-        config=Config(
-            s3={"addressing_style": "path" if _endpoint() else "auto"},
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-            connect_timeout=CONNECT_S,
-            read_timeout=READ_S,
-            max_pool_connections=32,
-        ),
-    )
-
-
-def _endpoint() -> str | None:
-    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
-
-
-def _region() -> str:
-    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
 
 
 def _code(error: Any) -> str:

@@ -63,6 +63,7 @@ def test_photos_are_rgb_on_white_and_large_ones_are_decoded_small(folder: Path) 
     loader = SampleLoader(draft_size=250)
     assert loader.photo(f"{folder}/photo.png").getpixel((0, 0)) == (255, 255, 255)
     assert loader.photo(f"{folder}/photo.jpg").size == (400, 300)
+    assert loader.photo(f"{folder}/photo.jpg", size=250).size == (800, 600)
     assert SampleLoader(draft_size=None).photo(f"{folder}/photo.jpg").size == (1600, 1200)
 
 

@@ -1,5 +1,6 @@
 """Preparation and augmentation: shapes, purity, and what each option does."""
 
+import io
 from collections.abc import Callable
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ValidationError
 
+from sketchray.data.images import decode_image
 from sketchray.data.order import sample_rng
 from sketchray.data.raster import Bitmap, BlankSketchError, Sketch, Strokes, canonical, rasterise
 from sketchray.data.transforms import (
@@ -17,6 +19,7 @@ from sketchray.data.transforms import (
     AugmentConfig,
     augment_photo,
     augment_sketch,
+    draft_side,
     prepare_photo,
     prepare_sketch,
 )
@@ -172,3 +175,17 @@ def test_a_blank_sketch_is_an_error(sketch: Sketch) -> None:
 def test_impossible_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         AugmentConfig.model_validate(options)
+
+
+@pytest.mark.parametrize(
+    ("size", "decoded"), [(64, (125, 100)), (128, (250, 200)), (224, (500, 400)), (400, (1000, 800))]
+)
+def test_a_jpeg_decoded_small_prepares_as_the_whole_one_does(size: int, decoded: tuple[int, int]) -> None:
+    blobs = Image.effect_noise((50, 40), 90).resize((1000, 800), Image.Resampling.BICUBIC)
+    grain = Image.blend(blobs, Image.effect_noise((1000, 800), 60), 0.3).convert("RGB")
+    file = io.BytesIO()
+    grain.save(file, "JPEG", quality=90)
+    small, whole = (decode_image(file.getvalue(), draft_size=side) for side in (draft_side(size), None))
+    assert small.size == decoded
+    difference = prepare_photo(small, size).astype(float) - prepare_photo(whole, size)
+    assert np.square(difference).mean() < 255**2 / 10**4.2  # 42 dB

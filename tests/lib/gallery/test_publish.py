@@ -1,9 +1,11 @@
 """Publishing is one compare-and-swap: of many publishers exactly one wins, and a failed one leaves the old version."""
 
+import importlib
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +14,7 @@ import pytest
 from sketchray.gallery import (
     EncoderRef,
     Gallery,
+    GalleryError,
     list_galleries,
     open_gallery,
     publish,
@@ -19,7 +22,7 @@ from sketchray.gallery import (
     store_manifest,
     write_gallery,
 )
-from sketchray.gallery.publish import gallery_store
+from sketchray.gallery.publish import expect_current, gallery_store, roll_back
 from sketchray.storage import Conflict, NoSpace, Store, open_store
 
 Rows = Callable[..., pa.Table]
@@ -77,6 +80,41 @@ def test_publishing_what_is_current_writes_nothing(make_rows: Rows, publish_rows
     assert publish(gallery.store, gallery.version, expected=read_pointer(gallery.store)).version == gallery.version
     assert publish(gallery.store, gallery.version, expected=None).version == gallery.version
     assert gallery.store.head("CURRENT") == before
+
+
+def test_going_back_is_publishing_an_older_version(make_rows: Rows, publish_rows: Publisher, store: Store) -> None:
+    first, second, third = (publish_rows(make_rows(4, seed=seed)) for seed in range(3))
+    place = first.store
+    assert roll_back(place).version == second.version
+    assert open_gallery(store, "g") == second
+    assert roll_back(place).version == third.version  # the one before is the one that was left
+    pointer = roll_back(place, first.version)
+    assert pointer == read_pointer(place)
+    assert [retired.version for retired in pointer.retired] == [second.version, third.version]
+    assert pointer.retired[0].until < pointer.retired[1].until <= datetime.now(UTC)
+    assert roll_back(place, first.version) == pointer
+    with pytest.raises(GalleryError, match=f"there is no version 123; there are: .*{third.version}"):
+        roll_back(place, "123")
+
+
+def test_there_is_not_always_something_to_go_back_to(make_rows: Rows, publish_rows: Publisher, store: Store) -> None:
+    with pytest.raises(GalleryError, match="nothing was published yet"):
+        roll_back(gallery_store(store, "g"))
+    only = publish_rows(make_rows(4))
+    with pytest.raises(GalleryError, match=f"no version was current before {only.version}"):
+        roll_back(only.store)
+    with pytest.raises(Conflict, match="nothing is current, not version 123"):
+        expect_current(gallery_store(store, "other"), "123")
+
+
+def test_a_gallery_remembers_a_bounded_number_of_versions(
+    make_rows: Rows, publish_rows: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.import_module("sketchray.gallery.publish"), "HISTORY", 2)
+    versions = [publish_rows(make_rows(2, seed=seed)) for seed in range(4)]
+    pointer = read_pointer(versions[0].store)
+    assert pointer is not None
+    assert [retired.version for retired in pointer.retired] == [version.version for version in versions[1:3]]
 
 
 def test_galleries_are_listed_when_they_have_a_current_version(

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pyarrow as pa
 import pytest
 
-from sketchray.gallery import Content, Gallery, GalleryError, Segment, encode_segment, place, publish, read_pointer
+from sketchray.gallery import Content, Gallery, GalleryError, IndexPlan, encode_segment, place, publish, read_pointer
 from sketchray.gallery.build import describe_version
 from sketchray.gallery.publish import store_manifest
-from sketchray.gallery.segment import TOMBSTONES, describe, embedding_matrix, to_parquet
+from sketchray.gallery.segment import embedding_matrix
 from sketchray.storage import Store
 
 Rows = Callable[..., pa.Table]
@@ -17,21 +17,13 @@ Publisher = Callable[..., Gallery]
 
 def add_delta(gallery: Gallery, new: pa.Table, gone: list[str]) -> Gallery:
     """Publish a version of a one-shard gallery with a delta after what it has."""
-    segment, objects = encode_segment(new, shard=0)
-    tombstones = to_parquet(pa.table([sorted(gone)], schema=TOMBSTONES))
-    objects = {f"delta-{key}": data for key, data in objects.items()} | {"delta.tombstones.parquet": tombstones}
-    delta = Segment(
-        shard=0,
-        kind="delta",
-        vectors=segment.vectors.model_copy(update={"key": f"delta-{segment.vectors.key}"}),
-        thumbnails=segment.thumbnails.model_copy(update={"key": f"delta-{segment.thumbnails.key}"}),
-        tombstones=describe("delta.tombstones.parquet", tombstones, len(gone)),
-    )
+    delta, objects = encode_segment(new, shard=0, plan=IndexPlan(), codebooks={}, kind="delta", tombstones=gone)
     old = gallery.manifest.content
     content = place(Content.model_validate(old.model_dump() | {"segments": (*old.segments, delta)}))
     for key, data in objects.items():
         gallery.store.write(f"versions/{content.version()}/{key}", data)
-    manifest = describe_version(gallery.manifest.name, content, parent=gallery.version, source="s3://b")
+    rows = gallery.manifest.rows - len(gone) + new.num_rows
+    manifest = describe_version(gallery.manifest.name, content, parent=gallery.version, source="s3://b", rows=rows)
     publish(gallery.store, store_manifest(gallery.store, manifest).version, expected=read_pointer(gallery.store))
     return Gallery(gallery.store, manifest)
 

@@ -3,10 +3,13 @@
 import os
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from sketchray.data.folder import read_folder
-from sketchray.gallery.source import label_of, list_pictures, listing_digest
+from sketchray.gallery import source_prefixes
+from sketchray.gallery.source import LISTING, list_source, listing_digest
+from sketchray.gallery.source_prefixes import label_of
 from sketchray.storage import open_store
 
 FILES = (
@@ -31,8 +34,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_pictures_are_listed_with_their_names(root: Path) -> None:
-    pictures, problems = list_pictures(open_store(str(root)), exclude=("sketches/",))
-    assert problems == []
+    pictures, columns, problems = list_source([str(root)], exclude=("sketches/",))
+    assert (columns, problems) == ((), [])
+    assert pictures.schema.equals(LISTING)
     assert dict(zip(pictures["key"].to_pylist(), pictures["label"].to_pylist(), strict=True)) == {
         "photos/hot_air_balloon/a.png": "hot air balloon",
         "photos/cat/nested/b.JPG": "cat",
@@ -47,22 +51,24 @@ def test_pictures_are_listed_with_their_names(root: Path) -> None:
 def test_ids_are_those_of_the_folder_reader(root: Path) -> None:
     store = open_store(str(root))
     samples = read_folder(store, sources=("photos", "gallery"))
-    pictures, _ = list_pictures(store, exclude=("sketches/", "elsewhere/"))
+    pictures = list_source([str(root)], exclude=("sketches/", "elsewhere/")).pictures
     assert pictures["id"].to_pylist() == samples["id"].to_pylist()
     assert pictures["uri"].to_pylist() == samples["uri"].to_pylist()
 
 
 def test_a_changed_picture_changes_the_digest(root: Path) -> None:
     store = open_store(str(root))
-    before = listing_digest(list_pictures(store)[0])
-    assert listing_digest(list_pictures(store)[0]) == before
+    pictures = list_source([str(root)]).pictures
+    before = listing_digest(pictures)
+    parts = [pictures.slice(first, 2) for first in range(0, pictures.num_rows, 2)]
+    assert listing_digest(list_source([str(root)]).pictures) == listing_digest(pa.concat_tables(parts)) == before
     store.write("gallery/plain.gif", b"other bytes")
-    assert listing_digest(list_pictures(store)[0]) != before
+    assert listing_digest(list_source([str(root)]).pictures) != before
 
 
 def test_a_name_that_is_not_utf8_is_a_problem_and_not_a_crash(root: Path) -> None:
     (root / os.fsdecode(b"gallery/bad\xff.png")).write_bytes(b"x")
-    pictures, problems = list_pictures(open_store(str(root)))
+    pictures, _, problems = list_source([str(root)])
     assert pictures.num_rows == 6
     assert [(problem["stage"], problem["reason"]) for problem in problems] == [("list", "the file's name is not UTF-8")]
     assert problems[0]["uri"].endswith("gallery/bad\\udcff.png")
@@ -72,12 +78,62 @@ def test_a_name_that_is_not_utf8_is_a_problem_and_not_a_crash(root: Path) -> Non
 def test_names_that_are_no_mapping_are_refused(root: Path, names: str) -> None:
     (root / "names.json").write_text(names)
     with pytest.raises(ValueError, match=r"names\.json"):
-        list_pictures(open_store(str(root)))
+        list_source([str(root)])
 
 
 def test_an_empty_source_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no picture there"):
-        list_pictures(open_store(str(tmp_path)))
+        list_source([str(tmp_path)])
+
+
+def test_a_further_prefix_leaves_the_ids_that_there_were(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("other")
+    for name in ("photos/cat/nested/b.JPG", "gallery/new.png"):
+        (other / name).parent.mkdir(parents=True, exist_ok=True)
+        (other / name).write_bytes(b"another picture")
+    alone, both = list_source([str(root)]), list_source([str(root), str(other)])
+    assert both.problems == []
+    assert both.pictures.num_rows == alone.pictures.num_rows + 2
+    ids, before = ({row["uri"]: row["id"] for row in listing.pictures.to_pylist()} for listing in (both, alone))
+    assert len(set(ids.values())) == len(ids)
+    assert ids.items() > before.items()
+    third = list_source([str(root), f"{root}-none", str(other)]).pictures
+    assert third.equals(both.pictures)
+
+
+@pytest.mark.parametrize("order", [("", "/photos"), ("/photos", "")])
+def test_a_picture_under_two_prefixes_is_listed_once_and_said(root: Path, order: tuple[str, str]) -> None:
+    sources = [f"{root}{part}" for part in order]
+    pictures, _, problems = list_source(sources)
+    assert len(set(pictures["uri"].to_pylist())) == pictures.num_rows == 6
+    twice = {f"file://{root}/{name}" for name in FILES if name.startswith("photos/") and ".hidden" not in name}
+    assert {problem["uri"] for problem in problems} == twice
+    assert {problem["reason"] for problem in problems} == {f"it is listed already, under file://{sources[0]}"}
+
+
+def test_what_a_prefix_excludes_another_may_list(root: Path) -> None:
+    pictures, _, problems = list_source([str(root), f"{root}/sketches"], exclude=("sketches/",))
+    assert problems == []
+    assert f"file://{root}/sketches/cat/c.png" in pictures["uri"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        ([], "there is no source"),
+        (["/a", "/b", "file:///a/"], "file:///a: this source is named twice"),
+        (["/a", "/b/t.csv"], r"file:///b/t\.csv: a table of URIs is a source alone; beside it is file:///a, file:///b"),
+    ],
+)
+def test_sources_that_do_not_go_together_are_refused(sources: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        list_source(sources)
+
+
+def test_a_listing_in_chunks_is_the_listing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = list_source([str(root)]).pictures
+    monkeypatch.setattr(source_prefixes, "CHUNK", 2)
+    assert list_source([str(root)]).pictures.equals(whole)
 
 
 def test_a_class_wins_over_a_caption() -> None:

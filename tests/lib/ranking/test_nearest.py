@@ -94,3 +94,24 @@ def test_wrong_questions_are_explained(query: np.ndarray, k: int, message: str) 
 def test_wrong_galleries_are_explained(rows: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"unit length|shape"):
         Nearest(rows)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    kinds=st.lists(st.integers(0, 6), min_size=1, max_size=80),
+    share=st.floats(0, 1),
+    k=st.integers(1, 90),
+    seed=st.integers(0, 9),
+)
+def test_only_allowed_rows_are_found(kinds: list[int], share: float, k: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    embedding_ND, query_BD = unit(rng.normal(size=(7, 9)))[kinds], unit(rng.normal(size=(3, 9)))
+    allowed_N = rng.random(len(kinds)) < share
+    _, row_BK = Nearest(embedding_ND).search(query_BD, k, allowed_N=allowed_N)
+    row_A = np.flatnonzero(allowed_N)
+    assert row_BK.tolist() == [row_A[rows].tolist() for rows in slow(embedding_ND[row_A], query_BD, k)]
+
+
+def test_the_vectors_are_not_copied() -> None:
+    embedding_ND = unit(np.eye(4, 8))
+    assert np.shares_memory(Nearest(embedding_ND)._embedding_ND, embedding_ND)

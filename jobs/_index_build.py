@@ -1,0 +1,100 @@
+"""``build``: list, read and decode, embed, fit the codebooks, make the segments, publish."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from jobs._cluster import connect
+from jobs._index_config import BuildConfig, same_columns
+from jobs._index_division import Division
+from jobs._index_embed import EmbedPlan, embed_all
+from jobs._index_parts import sampled_fraction
+from jobs._index_publish import describe, find_run, publish_run, report_problems
+from jobs._index_segments import fit, make_segments
+from jobs._index_timing import Timing
+from jobs._index_work import Work
+from sketchray.encoders import Encoder, load_encoder
+from sketchray.gallery import Content, EncoderRef, GalleryError, gallery_store, read_pointer
+from sketchray.gallery.index import plan_index
+from sketchray.gallery.source import list_source, listing_digest
+from sketchray.storage import default_store, open_store
+
+
+def build(config: BuildConfig) -> dict[str, Any]:
+    """Build a gallery version, or go on, or find the finished one; return what there is to say of it."""
+    timing = Timing()
+    gallery = gallery_store(default_store(), config.gallery)
+    expected = read_pointer(gallery)
+    encoder, reference = find_encoder(config.encoder)
+    check_plans(config, encoder.dim)
+    with timing.of("list"):
+        pictures, columns, listed = list_source(config.source, exclude=config.exclude)
+        listing = listing_digest(pictures)
+    total = pictures.num_rows + len(listed)
+    config, shards = config.with_shards(pictures.num_rows)
+    run_id = config.run_id(listing=listing, encoder=reference, columns=same_columns(columns))
+    wanted = config.codebooks.fit_rows if config.codebooks.names else 0
+    work = Work(gallery, run_id, sampled=sampled_fraction(pictures.num_rows, wanted))
+    if found := find_run(work, expected=expected):
+        return describe(gallery, found) | {"status": "found"}
+
+    connect()
+    division = Division(pictures, shards=shards, part_size=config.part_size)
+    finished = work.begin(parts=division.parts)
+    plan = EmbedPlan(reference.uri, encoder.config.image_size, columns)
+    with timing.of("pipeline"):
+        embedded = embed_all(division, work.parts, config, plan, timing, finished=finished)
+    problems = [*listed, *embedded.problems]
+    report = report_problems(work, problems, total=total, max_bad=config.max_bad)
+    with timing.of("codebooks"):
+        codebooks = fit(work, config, dimension=encoder.dim)
+    with timing.of("segments"):
+        segments = make_segments(work, division, config, codebooks, dimension=encoder.dim, columns=columns)
+    content = Content(
+        encoder=reference,
+        dimension=encoder.dim,
+        shards=shards,
+        segments=segments,
+        columns=columns,
+        codebooks=codebooks,
+        report=report,
+    )
+    with timing.of("publish"):
+        built = publish_run(
+            work,
+            content,
+            name=config.gallery,
+            source=source_names(config.source),
+            rows=embedded.rows,
+            expected=expected,
+            problems=problems,
+        )
+    return describe(gallery, built) | {
+        "status": "built",
+        "parts": division.parts,
+        "parts_resumed": len(finished),
+        "seconds": timing.rounded(),
+    }
+
+
+def source_names(uris: Sequence[str]) -> str:
+    """Return how a manifest names the sources."""
+    return ", ".join(open_store(uri).uri for uri in uris)
+
+
+def find_encoder(uri: str) -> tuple[Encoder, EncoderRef]:
+    """Load an encoder; return it and how a manifest names it."""
+    encoder = load_encoder(uri)
+    place = uri if uri.startswith("frozen:") else open_store(uri).uri
+    return encoder, EncoderRef(uri=place, fingerprint=encoder.fingerprint)
+
+
+def check_plans(config: BuildConfig, dimension: int) -> None:
+    """Refuse what could not be built of the embeddings, before they are made.
+
+    Raises:
+        GalleryError: an unknown index, or chunks that the dimension does not divide into.
+    """
+    plan_index(config.index, 1, dimension)
+    chunks = config.codebooks.chunks
+    if config.codebooks.names and dimension % chunks:
+        raise GalleryError(f"codebooks.chunks: {dimension} dimensions do not divide into {chunks} equal chunks")

@@ -1,0 +1,106 @@
+"""``update``: what the source shows beside the live rows; only what is new or changed is embedded, into deltas."""
+
+from typing import Any
+
+import pyarrow as pa
+
+from jobs._cluster import connect
+from jobs._index_build import find_encoder, source_names
+from jobs._index_config import EmbedConfig, same_columns
+from jobs._index_deltas import compare_shards, make_deltas
+from jobs._index_division import Division
+from jobs._index_embed import EmbedPlan, embed_all
+from jobs._index_publish import describe, find_run, publish_run, report_problems
+from jobs._index_timing import Timing
+from jobs._index_work import Work
+from sketchray.encoders import Encoder
+from sketchray.gallery import Gallery, GalleryError, open_gallery
+from sketchray.gallery.deltas import with_deltas
+from sketchray.gallery.publish import expect_current
+from sketchray.gallery.source import list_source, listing_digest
+from sketchray.storage import default_store
+
+
+class UpdateConfig(EmbedConfig):
+    """An update: the gallery becomes what the source is now.
+
+    Attributes:
+        encoder: as `BuildConfig`'s; it must be the gallery's. None for the gallery's, from where it was.
+    """
+
+    encoder: str | None = None
+
+
+def update(config: UpdateConfig) -> dict[str, Any]:
+    """Publish a version that has what the source has now; or say that it is the same."""
+    timing = Timing()
+    gallery = open_gallery(default_store(), config.gallery)
+    store, content = gallery.store, gallery.manifest.content
+    expected = expect_current(store, gallery.version)
+    encoder = gallerys_encoder(gallery, config.encoder)
+    with timing.of("list"):
+        pictures, columns, listed = list_source(config.source, exclude=config.exclude)
+    total = pictures.num_rows + len(listed)
+    run_id = config.run_id(
+        listing=listing_digest(pictures),
+        encoder=content.encoder,
+        columns=same_columns(columns),
+        parent=gallery.version,
+    )
+    work = Work(store, run_id)
+    if found := find_run(work, expected=expected):
+        return describe(store, found) | {"status": "found"}
+
+    connect()
+    with timing.of("compare"):
+        changes = compare_shards(gallery, pictures, config.resources)
+    to_embed = pa.concat_tables([changed.to_embed for changed in changes.values()]).sort_by("id")
+    division = Division(to_embed, shards=content.shards, part_size=config.part_size)
+    finished = work.begin(parts=division.parts)
+    plan = EmbedPlan(content.encoder.uri, encoder.config.image_size, content.columns)
+    with timing.of("pipeline"):
+        embedded = embed_all(division, work.parts, config, plan, timing, finished=finished)
+    problems = [*listed, *embedded.problems]
+    report = report_problems(work, problems, total=total, max_bad=config.max_bad)
+    with timing.of("segments"):
+        deltas = make_deltas(work, gallery, division, changes, config.resources)
+    updated = with_deltas(content, [delta.segment for delta in deltas], report=report)
+    said = {
+        "new": sum(changed.new.num_rows for changed in changes.values()),
+        "changed": sum(changed.changed.num_rows for changed in changes.values()),
+        "rewritten": sum(changed.rewritten.num_rows for changed in changes.values()),
+        "gone": sum(len(changed.gone) for changed in changes.values()),
+        "kept": sum(changed.kept for changed in changes.values()),
+        "parts_resumed": len(finished),
+    }
+    if updated.version() == gallery.version:
+        work.remove()
+        return describe(store, gallery.manifest) | {"status": "unchanged", **said, "seconds": timing.rounded()}
+    with timing.of("publish"):
+        published = publish_run(
+            work,
+            updated,
+            name=config.gallery,
+            source=source_names(config.source),
+            rows=sum(delta.rows for delta in deltas),
+            expected=expected,
+            problems=problems,
+        )
+    return describe(store, published) | {"status": "updated", **said, "seconds": timing.rounded()}
+
+
+def gallerys_encoder(gallery: Gallery, uri: str | None) -> Encoder:
+    """Load the encoder of an update.
+
+    Raises:
+        GalleryError: it is not the gallery's: an update keeps the vectors that are there.
+    """
+    reference = gallery.manifest.encoder
+    encoder, found = find_encoder(uri or reference.uri)
+    if found.fingerprint != reference.fingerprint:
+        raise GalleryError(
+            f"gallery {gallery.manifest.name} was embedded by {reference.uri} ({reference.fingerprint}); "
+            f"{found.uri} is another encoder ({found.fingerprint}). An update keeps the vectors that are there: leave "
+            f"out encoder=, or build the gallery anew"
+        )
+    return encoder

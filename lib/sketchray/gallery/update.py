@@ -1,0 +1,96 @@
+"""Updating a gallery in one process: what the listing shows, delta segments where something changed, a new version."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from sketchray.gallery.build import describe_version, encode_report, rows_of_shard
+from sketchray.gallery.changes import Changes, compare, join_changes
+from sketchray.gallery.deltas import delta_of_shard, with_deltas
+from sketchray.gallery.manifest import Content
+from sketchray.gallery.publish import expect_current, publish_objects
+from sketchray.gallery.reader import Gallery
+
+
+class Updated(NamedTuple):
+    """The gallery after an update; ``published`` is False where there was nothing to do."""
+
+    gallery: Gallery
+    published: bool
+
+
+def changes_of_gallery(gallery: Gallery, listing: pa.Table) -> Changes:
+    """Compare a listing with a gallery, a shard at a time.
+
+    Args:
+        gallery: a version.
+        listing: as `compare` takes it, of the whole source.
+
+    Raises:
+        GalleryError: as `compare`, or an object that is not what the manifest says.
+    """
+    content = gallery.manifest.content
+    columns = compared_columns(content)
+    return join_changes(
+        compare(rows_of_shard(listing, shard, content.shards), gallery.live(shard, columns=columns))
+        for shard in range(content.shards)
+    )
+
+
+def compared_columns(content: Content) -> list[str]:
+    """Return the columns of the live rows that `compare` needs."""
+    return ["id", "uri", "etag", "label", *(column.name for column in content.columns)]
+
+
+def update_gallery(
+    gallery: Gallery,
+    changes: Changes,
+    rows: pa.Table,
+    *,
+    problems: Sequence[Mapping[str, str]] = (),
+    source: str | None = None,
+) -> Updated:
+    """Publish a version with some changes, in this process, a shard at a time.
+
+    Args:
+        gallery: the current version.
+        changes: from `changes_of_gallery`.
+        rows: of `row_schema`: the new and the changed pictures, embedded. A changed one that is missing is removed.
+        problems: every picture of the source that cannot be indexed.
+        source: URI of the pictures; None if it is as before.
+
+    Raises:
+        Conflict: another version is current, or another publisher was first; the message says with which version.
+        GalleryError: an object of the gallery is not what the manifest says.
+    """
+    expected, codebooks = expect_current(gallery.store, gallery.version), gallery.codebooks()
+    manifest, shards = gallery.manifest, gallery.manifest.content.shards
+    unreadable = set(changes.changed["id"].to_pylist()) - set(rows["id"].to_pylist())
+    gone = pa.table({"id": pa.array([*changes.gone, *sorted(unreadable)], pa.string())})
+    report, data = encode_report(problems)
+    old = manifest.content.report
+    objects = {} if old is not None and old.sha256 == report.sha256 else {report.key: data}
+    deltas = []
+    for shard in range(shards):
+        delta, parts = delta_of_shard(
+            gallery,
+            shard,
+            rows=rows_of_shard(rows, shard, shards),
+            rewritten=rows_of_shard(changes.rewritten, shard, shards),
+            gone=rows_of_shard(gone, shard, shards)["id"].to_pylist(),
+            codebooks=codebooks,
+        )
+        deltas.append(delta)
+        objects |= parts
+    content = with_deltas(manifest.content, [delta.segment for delta in deltas], report=report)
+    if content.version() == gallery.version:
+        return Updated(gallery, False)
+    described = describe_version(
+        manifest.name,
+        content,
+        parent=gallery.version,
+        source=source or manifest.source,
+        rows=sum(delta.rows for delta in deltas),
+    )
+    return Updated(Gallery(gallery.store, publish_objects(gallery.store, described, objects, expected=expected)), True)

@@ -1,0 +1,53 @@
+"""Own pictures: the first time their gallery is built, after that it is brought up to date."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from cluster.ray_head import RayHead
+from cluster.road import FROZEN, OWN, Road, RoadOptions
+from cluster.stages import Stages
+from sketchray.gallery import EncoderRef, write_gallery
+from sketchray.gallery.build import row_schema
+from sketchray.gallery.segment import embedding_column
+from sketchray.storage import Store, open_store
+
+
+class Submitted(Road):
+    """A road whose jobs are only written down."""
+
+    def submit(self, verb: str, argv: Sequence[str]) -> dict[str, Any]:
+        self.argv = list(argv)
+        return {}
+
+    def serve(self, index: dict[str, Any], *, attribution: str | None) -> None:
+        pass
+
+
+def make_gallery(store: Store, source: str, encoder: str) -> None:
+    columns = {"id": ["a"], "uri": [f"{source}/a.png"], "etag": ["1"], "label": [None], "jpeg": [b""]}
+    vector = {"embedding": embedding_column(np.ones((1, 1)))}
+    rows = pa.table(columns | vector, schema=row_schema(1))
+    write_gallery(store, OWN, rows, encoder=EncoderRef(uri=encoder, fingerprint="f"), source=source)
+
+
+@pytest.mark.parametrize(
+    ("made_by", "verb"), [(None, "build"), (FROZEN, "update"), ("frozen:efficientnet_lite0@224", "build")]
+)
+def test_a_gallery_of_the_same_pictures_by_the_same_encoder_is_updated(
+    tmp_path: Path, made_by: str | None, verb: str
+) -> None:
+    store = open_store(str(tmp_path / "store"))
+    pictures = tmp_path / "pictures"
+    if made_by is not None:
+        make_gallery(store, f"file://{pictures}", made_by)
+    options = RoadOptions(recipe="rpkd-starter", data=None, port=0, pictures=f"{pictures}/", encoder=FROZEN)
+    head, stages = cast(RayHead, None), cast(Stages, None)
+    road = Submitted(options, state_dir=tmp_path, head=head, store=store, stages=stages)
+    road.search_pictures(f"{pictures}/", FROZEN)
+    assert road.argv[:4] == ["python", "-m", "jobs.index", verb]
+    assert ("codebooks.names=[]" in road.argv) == (verb == "build")

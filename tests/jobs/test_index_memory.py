@@ -1,0 +1,94 @@
+"""Memory is bounded whatever the gallery's size: twenty times the pictures, the same peak in every process."""
+
+import io
+import os
+import threading
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+pytestmark = [pytest.mark.slow, pytest.mark.full]
+FEW, MANY = 10_000, 200_000
+SAMPLE_EVERY_S = 0.25
+MIB = 2**20
+SLACK_MIB = 64  # what Python's and Arrow's allocators differ by from run to run
+LISTED_BYTES = 2_000  # of the driver's memory for a listed picture, at the peak of listing them
+
+
+class Peaks:
+    """The largest resident size that any process below this one has had, MiB: of the driver, and of Ray's workers."""
+
+    def __init__(self, driver: int) -> None:
+        self.peak: dict[str, float] = defaultdict(float)
+        self._driver, self._stop = driver, threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "Peaks":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        before: dict[int, int] = {}
+        own = psutil.Process()
+        while not self._stop.wait(SAMPLE_EVERY_S):
+            for process in own.children(recursive=True):
+                try:
+                    name, used = " ".join(process.cmdline()), process.memory_info()
+                except psutil.Error:
+                    continue
+                private = used.rss - getattr(used, "shared", 0)  # without the object store, which all of them map
+                role = "driver" if process.pid == self._driver else "workers" if name.startswith("ray::") else "others"
+                before[process.pid] = max(before.get(process.pid, 0), private)
+                self.peak[role] = max(self.peak[role], before[process.pid] / MIB)
+
+
+def repeated(folder: Path, pictures: int) -> Path:
+    """Make a folder of so many pictures: a few, each under many names."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(100):
+        data = io.BytesIO()
+        Image.fromarray(rng.integers(0, 255, (24, 24, 3), dtype=np.uint8)).save(data, "JPEG")
+        (folder / f"{i:06d}.jpg").write_bytes(data.getvalue())
+    for i in range(100, pictures):
+        os.link(folder / f"{i % 100:06d}.jpg", folder / f"{i:06d}.jpg")
+    return folder
+
+
+def peaks_of(pictures: int, tmp_path: Path, index_job: Any) -> dict[str, float]:
+    """Build a gallery of so many pictures; return the peaks."""
+    source = repeated(tmp_path / f"source-{pictures}", pictures)
+    job = index_job(
+        "build",
+        f"gallery=rows-{pictures}",
+        f"source={source}",
+        "encoder=frozen:tiny-test@32",
+        "shard_rows=10000",
+        "thumbnail=16",
+        "codebooks.codewords=16",
+        "codebooks.fit_rows=5000",
+        "resources.decode_tasks=2",
+        SKETCHRAY_STORE=str(tmp_path / "store"),
+    )
+    with Peaks(job.pid) as peaks:
+        output, errors = job.communicate(timeout=3000)
+    assert job.returncode == 0, errors
+    print(f"{pictures} pictures: {dict(peaks.peak)} MiB; {output.splitlines()[-1]}")
+    return dict(peaks.peak)
+
+
+def test_peak_memory_of_twenty_times_the_pictures(local_ray: None, tmp_path: Path, index_job: Any) -> None:
+    few, many = (peaks_of(pictures, tmp_path, index_job) for pictures in (FEW, MANY))
+    assert many["workers"] < few["workers"] + SLACK_MIB
+    assert many["others"] < few["others"] + SLACK_MIB
+    # The listing is the one thing that the driver holds.
+    assert many["driver"] < few["driver"] + SLACK_MIB + (MANY - FEW) * LISTED_BYTES / MIB
