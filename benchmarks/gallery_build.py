@@ -114,16 +114,16 @@ def main() -> int:
         few, many = Path(scratch) / "few", Path(scratch) / "many"
         repeat(pictures, few, BATCH)
         repeat(pictures, many, args.pictures)
-        start_up = index("build", "few", few, f"encoder={encoder}")["seconds"]
+        start_up = index("build", "few", few, f"encoder={encoder}")["wall_s"]
         command = [sys.executable, __file__, "--size", str(args.size), "--plain", str(many)]
         plain = float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()[-1])
         built = index("build", "many", many, f"encoder={encoder}")
         change(many, round(CHANGED * args.pictures), pictures=args.pictures)
         repeat(pictures, few, 1, first=BATCH)
-        idle = index("update", "few", few)["seconds"]
+        idle = index("update", "few", few)["wall_s"]
         updated = index("update", "many", many)
-        build = built["seconds"] - start_up
-        update = updated["seconds"] - idle
+        build = built["wall_s"] - start_up
+        update = updated["wall_s"] - idle
         print(f"\n{args.pictures:,} pictures at {args.size} px; {workers} decoding, {threads} embedding")
         print(f"plain loop: {plain:.1f} s, {args.pictures / plain:.1f} pictures a second")
         print(f"build: {build:.1f} s and {start_up:.1f} s of start-up, {args.pictures / build:.1f} pictures a second")
