@@ -16,6 +16,10 @@ from sketchray.storage import Store
 # Ray Train retries what fails in a worker, but not a process group that could not be set up.
 SETUP_ATTEMPTS = 3
 
+# glibc gives the memory of each step's tensors back to the kernel, which hands it out again page by page in the next:
+# up to half of a step's time on a CPU. Setting either of the two ends its own adjustment of both, so both are set.
+KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESHOLD_": str(1 << 25)}
+
 
 def fit(
     config: TrainConfig,
@@ -65,6 +69,7 @@ def trainer(
     """Set up Ray Train: workers and their resources, the store as storage, recovery from the last checkpoint."""
     resources = config.resources
     filesystem, base = store.arrow()
+    run_config: Any = ray.train.RunConfig  # type checkers see the one of Ray Train's first version
     return TorchTrainer(
         train_loop,
         scaling_config=ray.train.ScalingConfig(
@@ -73,12 +78,13 @@ def trainer(
             resources_per_worker={"CPU": resources.cpus} | ({"GPU": 1} if resources.gpu else {}),
         ),
         torch_config=TorchConfig(backend="nccl" if resources.gpu else "gloo", timeout_s=120),
-        run_config=ray.train.RunConfig(
+        run_config=run_config(
             name=name,
             storage_path=f"{base}/runs",
             storage_filesystem=filesystem,
             failure_config=ray.train.FailureConfig(max_failures=resources.max_failures),
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
             callbacks=list(callbacks),
+            worker_runtime_env={"env_vars": KEEP_MEMORY},
         ),
     )
