@@ -131,7 +131,7 @@ def main() -> int:
         return lambda: shard.search(queries, K, **options)
 
     with TemporaryDirectory() as folder:
-        fit = FitPlan(codewords=64, fit_rows=20_000)
+        fit = FitPlan(codewords=64, fit_rows=5_000)
         exact, cost = build(Path(folder) / "exact", rows, IndexPlan(kind="flat"), fit)
         print(f"{args.rows:,} vectors of {DIMENSION}-d, {args.threads} threads; exact gallery: {cost}", flush=True)
         bare = faiss.IndexFlatIP(DIMENSION)

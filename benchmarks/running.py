@@ -16,5 +16,5 @@ def job(verb: str, recipe: str | None, *overrides: str) -> dict[str, Any]:
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     result["wall_s"] = time.monotonic() - started
     said = " ".join(command[2:])
-    print(f"{said[:200]}: {result['status']}, {result['seconds']:.0f} s", file=sys.stderr, flush=True)
+    print(f"{said[:200]}: {result['status']}, {result['wall_s']:.0f} s", file=sys.stderr, flush=True)
     return result
