@@ -19,7 +19,6 @@ from typing import Any
 
 import faiss
 import numpy as np
-import psutil
 import pyarrow as pa
 import torch
 
@@ -85,13 +84,11 @@ def build(folder: Path, rows: pa.Table, plan: IndexPlan, codebooks: FitPlan | No
     encoder = EncoderRef(uri="made", fingerprint="made")
     gallery = write_gallery(store, "made", rows, encoder=encoder, source="made", plan=plan, codebooks=codebooks)
     built = time.perf_counter()
-    before = psutil.Process().memory_info().rss
     shard = gallery.shard(0)
     opened = time.perf_counter()
-    held = (psutil.Process().memory_info().rss - before) / MIB
     segment = gallery.manifest.content.segments[0]
     stored = segment.vectors.size + (segment.index.size if segment.index else 0)
-    return shard, {"build": built - started, "open": opened - built, "held": held, "stored": stored / MIB}
+    return shard, {"build": built - started, "open": opened - built, "stored": stored / MIB}
 
 
 def side_by_side(sides: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
@@ -151,14 +148,14 @@ def main() -> int:
                 print(f"| {name} | {len(queries)} | {1000 * seconds / len(queries):.1f} | {seconds / base:.2f} |")
         del bare, sides, vectors
         truth = exact.search(query_BD, 10)
-        print("\n| index | build s | open s | stored MiB | held MiB | recall@10 | batch | ms a query | exact over it |")
-        print("|---|---|---|---|---|---|---|---|---|", flush=True)
+        print("\n| index | build s | open s | stored MiB | recall@10 | batch | ms a query | exact over it |")
+        print("|---|---|---|---|---|---|---|---|", flush=True)
         for kind in args.kinds:
             shard, cost = build(Path(folder) / kind, rows, IndexPlan(kind=kind), None)
             found = f"{recall(shard.search(query_BD, 10), truth):.3f}"
             for queries in (one, batch):
                 took = side_by_side({"exact": ask(exact, queries), kind: ask(shard, queries)}, args.repeats)
-                figures = f"{cost['build']:.0f} | {cost['open']:.1f} | {cost['stored']:.0f} | {cost['held']:.0f}"
+                figures = f"{cost['build']:.0f} | {cost['open']:.1f} | {cost['stored']:.0f}"
                 times = f"{1000 * took[kind] / len(queries):.2f} | {took['exact'] / took[kind]:.1f}"
                 print(f"| {kind} | {figures} | {found} | {len(queries)} | {times} |", flush=True)
             del shard

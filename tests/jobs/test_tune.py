@@ -180,7 +180,7 @@ def test_four_trials_of_which_some_are_stopped_and_none_repeated_after_a_kill(
     with (tmp_path / "log").open("wb") as log:
         job = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=log)
         finished = wait_for_a_finished_trial(job, tmp_path / "log")
-        time.sleep(4)  # twice as long as Ray's state may lag behind
+        wait_until_kept(job, tmp_path / "store")
         job.send_signal(signal.SIGKILL)
         job.wait()
     done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=300, check=False)
@@ -201,6 +201,22 @@ def test_four_trials_of_which_some_are_stopped_and_none_repeated_after_a_kill(
 
     monkeypatch.setattr(tune, "connect", lambda **_: pytest.fail("a finished search needs no Ray"))
     assert tune.run(search) == result | {"status": "found"}
+
+
+def wait_until_kept(job: "subprocess.Popen[bytes]", store: Path) -> None:
+    """Wait until Ray's state tells of the ended trial, and a second more.
+
+    It is written every two seconds, and not atomically: a search that is killed in that moment starts anew.
+    """
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert job.poll() is None
+        states = [path.read_text() for path in store.glob("tunes/*/search/experiment_state-*.json")]
+        if any("TERMINATED" in state for state in states):
+            time.sleep(1)
+            return
+        time.sleep(0.1)
+    raise AssertionError("the trial's end is not in Ray's state")
 
 
 def wait_for_a_finished_trial(job: "subprocess.Popen[bytes]", log: Path) -> int:
