@@ -16,7 +16,6 @@ from cluster.stages import Stages, source_digest, stage_key
 from cluster.submit import CHECKOUT, JobError, submit
 from cluster.upload import listing_digest, upload
 from jobs._cli import recipe_path
-from sketchray.gallery import GalleryError, open_gallery
 from sketchray.storage import Store, open_store
 
 JOB_SOURCES = (CHECKOUT / "jobs", CHECKOUT / "lib" / "sketchray")
@@ -106,12 +105,14 @@ class Road:
 
     def has_gallery(self, source: str, encoder: str) -> bool:
         """Tell whether there is a gallery of this source by this encoder, however old."""
+        from sketchray.encoders import encoder_uri  # torch and faiss, which the demo does not need otherwise
+        from sketchray.gallery import GalleryError, open_gallery
+
         try:
             manifest = open_gallery(self.store, OWN).manifest
         except GalleryError:
             return False
-        named = encoder if encoder.startswith("frozen:") else open_store(encoder).uri
-        return (manifest.source, manifest.encoder.uri) == (open_store(source).uri, named)
+        return (manifest.source, manifest.encoder.uri) == (open_store(source).uri, encoder_uri(encoder))
 
     @property
     def name(self) -> str:

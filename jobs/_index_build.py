@@ -12,7 +12,7 @@ from jobs._index_publish import describe, find_run, publish_run, report_problems
 from jobs._index_segments import fit, make_segments
 from jobs._index_timing import Timing
 from jobs._index_work import Work
-from sketchray.encoders import Encoder, load_encoder
+from sketchray.encoders import Encoder, encoder_uri, load_encoder
 from sketchray.gallery import Content, EncoderRef, GalleryError, gallery_store, read_pointer
 from sketchray.gallery.index import plan_index
 from sketchray.gallery.source import list_source, listing_digest
@@ -84,8 +84,7 @@ def source_names(uris: Sequence[str]) -> str:
 def find_encoder(uri: str) -> tuple[Encoder, EncoderRef]:
     """Load an encoder; return it and how a manifest names it."""
     encoder = load_encoder(uri)
-    place = uri if uri.startswith("frozen:") else open_store(uri).uri
-    return encoder, EncoderRef(uri=place, fingerprint=encoder.fingerprint)
+    return encoder, EncoderRef(uri=encoder_uri(uri), fingerprint=encoder.fingerprint)
 
 
 def check_plans(config: BuildConfig, dimension: int) -> None:

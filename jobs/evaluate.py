@@ -22,9 +22,9 @@ from jobs._evaluate_run import evaluate_all
 from jobs._evaluate_samples import choose_samples
 from sketchray.config import ConfigError
 from sketchray.data.reading import read_samples
-from sketchray.encoders import load_encoder
+from sketchray.encoders import encoder_uri, load_encoder
 from sketchray.evaluation import Report
-from sketchray.storage import NotFound, Store, default_store, open_store
+from sketchray.storage import NotFound, Store, default_store
 
 
 def run(config: EvaluateConfig) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
     cast = choose_samples(read_samples(config.data), config)
     encoders, fingerprints, sizes = list[str](), dict[str, str](), dict[str, int]()
     for spec in dict.fromkeys(config.encoders):
-        uri = spec if spec.startswith("frozen:") else open_store(spec).uri
+        uri = encoder_uri(spec)
         encoder = load_encoder(spec)
         if config.binary is not None and config.binary > encoder.dim:
             raise ConfigError(f"binary: {config.binary} bits from the {encoder.dim} dimensions of {spec}")

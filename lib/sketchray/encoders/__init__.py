@@ -15,6 +15,7 @@ from sketchray.encoders.efficientnet_lite import EfficientNetLite
 from sketchray.encoders.encoder import Encoder, EncoderConfig, factorise
 from sketchray.encoders.package import (
     PackageError,
+    encoder_uri,
     from_pretrained,
     load_encoder,
     read_package_config,
@@ -35,6 +36,7 @@ __all__ = [
     "create_backbone",
     "cse_resnet50",
     "dino_vitb16",
+    "encoder_uri",
     "factorise",
     "from_pretrained",
     "list_backbones",

@@ -20,6 +20,7 @@ from sketchray.storage import NotFound, open_store
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, CARD, CALIBRATION = "config.json", "model.safetensors", "README.md", "calibration.json"
+FROZEN = "frozen:"  # begins the spec of a backbone without a package
 
 
 class PackageError(ValueError):
@@ -121,6 +122,11 @@ def from_pretrained(uri: str) -> Encoder:
     return encoder
 
 
+def encoder_uri(spec: str) -> str:
+    """Return the one name of what `load_encoder` takes: a package's whole URI, a frozen backbone's spec as it is."""
+    return spec if spec.startswith(FROZEN) else open_store(spec).uri
+
+
 def load_encoder(spec: str) -> Encoder:
     """Return an encoder in evaluation mode from a package, or a backbone as it is.
 
@@ -132,9 +138,9 @@ def load_encoder(spec: str) -> Encoder:
         ValueError: unknown backbone, unusable weights or malformed spec; `PackageError` for a package that cannot be
             used.
     """
-    if not spec.startswith("frozen:"):
+    if not spec.startswith(FROZEN):
         return from_pretrained(spec)
-    name, _, weights = spec.removeprefix("frozen:").partition(":")
+    name, _, weights = spec.removeprefix(FROZEN).partition(":")
     backbone, separator, size = name.partition("@")
     if separator and not size.isdecimal():
         raise ValueError(f"{spec}: a frozen backbone is frozen:<backbone>[@<image size>][:<weights>]")
