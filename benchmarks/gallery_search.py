@@ -4,11 +4,14 @@
 
 The vectors are made: a mixture of 1,000 directions with spread and common part like an encoder's on photographs. The
 queries are like sketches of the same things: around the same directions, but with another common part and more spread.
-Every ratio is of medians in this one run, the two sides taking turns.
+Every ratio is of medians in this one run, the two sides taking turns. Memory is what a fresh process grows by when it
+opens the shard and has answered one query, and the peak on the way there.
 """
 
 import argparse
+import gc
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +25,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from sketchray.gallery import EncoderRef, FitPlan, IndexPlan, Shard, write_gallery
+from sketchray.gallery import EncoderRef, FitPlan, IndexPlan, Shard, open_gallery, write_gallery
 from sketchray.gallery.build import row_schema
 from sketchray.gallery.segment import embedding_column
 from sketchray.storage import open_store
@@ -91,6 +94,31 @@ def build(folder: Path, rows: pa.Table, plan: IndexPlan, codebooks: FitPlan | No
     return shard, {"build": built - started, "open": opened - built, "stored": stored / MIB}
 
 
+def memory(field: str) -> float:
+    """Return MiB of this process's memory: ``VmRSS``, what it holds, or ``VmHWM``, the most it ever held."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
+
+
+def hold(folder: Path) -> str:
+    """Open a shard and ask it once; return the MiB that this process holds for it, and held at most."""
+    made = Made()
+    with TemporaryDirectory() as small:  # what the libraries take by themselves
+        build(Path(small), rows_of(made.photos(64)), IndexPlan(kind="flat"), None)[0].search(made.sketches(1), K)
+    before = memory("VmRSS")
+    shard = open_gallery(open_store(f"file://{folder}"), "made").shard(0)
+    shard.search(made.sketches(1), K)
+    gc.collect()
+    return f"{memory('VmRSS') - before:.0f} {memory('VmHWM') - before:.0f}"
+
+
+def held(folder: Path) -> tuple[str, str]:
+    """Return what `hold` says in a process of its own."""
+    command = [sys.executable, __file__, "--hold", str(folder)]
+    now, peak = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    return now, peak
+
+
 def side_by_side(sides: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
     """Return each side's median seconds; the sides take turns, so that what else happens happens to all."""
     spent: dict[str, list[float]] = {name: [] for name in sides}
@@ -116,7 +144,11 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--hold", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.hold:
+        print(hold(args.hold))
+        return 0
     torch.set_num_threads(args.threads)
     faiss.omp_set_num_threads(args.threads)
     made = Made()
@@ -130,7 +162,8 @@ def main() -> int:
     with TemporaryDirectory() as folder:
         fit = FitPlan(codewords=64, fit_rows=5_000)
         exact, cost = build(Path(folder) / "exact", rows, IndexPlan(kind="flat"), fit)
-        print(f"{args.rows:,} vectors of {DIMENSION}-d, {args.threads} threads; exact gallery: {cost}", flush=True)
+        print(f"{args.rows:,} vectors of {DIMENSION}-d, {args.threads} threads; exact gallery: {cost}")
+        print("MiB held, at most:", *held(Path(folder) / "exact"), flush=True)
         bare = faiss.IndexFlatIP(DIMENSION)
         bare.add(vectors)
         print(f"\n| k = {K} | batch | ms a query | ratio |\n|---|---|---|---|")
@@ -148,14 +181,17 @@ def main() -> int:
                 print(f"| {name} | {len(queries)} | {1000 * seconds / len(queries):.1f} | {seconds / base:.2f} |")
         del bare, sides, vectors
         truth = exact.search(query_BD, 10)
-        print("\n| index | build s | open s | stored MiB | recall@10 | batch | ms a query | exact over it |")
-        print("|---|---|---|---|---|---|---|---|", flush=True)
+        print(
+            "\n| index | build s | open s | stored MiB | held MiB | peak | recall@10 | batch | ms a query | speed-up |"
+        )
+        print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
         for kind in args.kinds:
             shard, cost = build(Path(folder) / kind, rows, IndexPlan(kind=kind), None)
             found = f"{recall(shard.search(query_BD, 10), truth):.3f}"
+            now, peak = held(Path(folder) / kind)
             for queries in (one, batch):
                 took = side_by_side({"exact": ask(exact, queries), kind: ask(shard, queries)}, args.repeats)
-                figures = f"{cost['build']:.0f} | {cost['open']:.1f} | {cost['stored']:.0f}"
+                figures = f"{cost['build']:.0f} | {cost['open']:.1f} | {cost['stored']:.0f} | {now} | {peak}"
                 times = f"{1000 * took[kind] / len(queries):.2f} | {took['exact'] / took[kind]:.1f}"
                 print(f"| {kind} | {figures} | {found} | {len(queries)} | {times} |", flush=True)
             del shard

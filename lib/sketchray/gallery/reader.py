@@ -103,6 +103,7 @@ class Gallery:
             for segment, gone in with_gone(self.store, segments)
         ]
         self._check_once(index, [part.ids for part in parts])
+        pa.default_memory_pool().release_unused()  # decoding took a few hundred MiB, which the pool would keep
         return Shard(parts, self.schema, codebooks)
 
     def _segments(self, index: int) -> list[Segment]:
