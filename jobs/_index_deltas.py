@@ -67,15 +67,7 @@ def delta_step(item: tuple[int, range, Changes], *, work: Work, gallery: Gallery
         return Delta(known["segment"] and Segment.model_validate(known["segment"]), known["rows"])
     content = gallery.manifest.content
     rows = work.parts.read(parts, row_schema(content.dimension, content.columns))
-    unreadable = set(changes.changed["id"].to_pylist()) - set(rows["id"].to_pylist())
-    delta, objects = delta_of_shard(
-        gallery,
-        shard,
-        rows=rows,
-        rewritten=changes.rewritten,
-        gone=[*changes.gone, *unreadable],
-        codebooks=gallery.codebooks(),
-    )
+    delta, objects = delta_of_shard(gallery, shard, rows=rows, changes=changes, codebooks=gallery.codebooks())
     segment = delta.segment.model_dump(mode="json") if delta.segment else None
     work.keep(step, json.dumps({"segment": segment, "rows": delta.rows}).encode(), objects)
     return delta

@@ -9,9 +9,7 @@ from collections.abc import Container, Iterator
 import numpy as np
 import pyarrow as pa
 
-from sketchray.gallery import shard_of
-
-CHUNK = 1 << 16  # ids that are Python strings at a time
+from sketchray.gallery.sharding import shards_of
 
 
 class Division:
@@ -53,11 +51,3 @@ class Division:
                 if part not in finished:
                     pictures = rows.slice(place * self.part_size, self.part_size)
                     yield pictures.append_column("part", pa.array([part] * pictures.num_rows, pa.int64()))
-
-
-def shards_of(ids: pa.ChunkedArray, shards: int) -> np.ndarray:
-    """Return the shard of each id, int32."""
-    if shards == 1:
-        return np.zeros(len(ids), dtype=np.int32)
-    chunks = (ids.slice(first, CHUNK).to_pylist() for first in range(0, len(ids), CHUNK))
-    return np.fromiter((shard_of(name, shards) for chunk in chunks for name in chunk), np.int32, len(ids))

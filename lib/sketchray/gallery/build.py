@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sketchray.gallery.codebooks import Codebooks, encode_rows
 from sketchray.gallery.index import IndexPlan, build_index, plan_index
-from sketchray.gallery.manifest import Column, Content, Manifest, ObjectRef, Segment, shard_of
+from sketchray.gallery.manifest import Column, Content, Manifest, ObjectRef, Segment
 from sketchray.gallery.publish import version_key
 from sketchray.gallery.segment import (
     REPORT,
@@ -28,12 +28,6 @@ DEFAULT_PLAN = IndexPlan()
 def row_schema(dimension: int, columns: Sequence[Column] = ()) -> pa.Schema:
     """Return the schema of rows before they are split into vectors and thumbnails: the former's and ``jpeg``."""
     return vector_schema(dimension, columns).append(THUMBNAILS.field("jpeg"))
-
-
-def rows_of_shard(rows: pa.Table, shard: int, shards: int) -> pa.Table:
-    """Return those rows whose ids belong to a shard."""
-    mine = [shard_of(sample_id, shards) == shard for sample_id in rows["id"].to_pylist()]
-    return rows.filter(pa.array(mine, pa.bool_()))
 
 
 def encode_segment(

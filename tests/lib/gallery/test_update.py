@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from sketchray.gallery import FitPlan, Gallery, GalleryError, IndexPlan, open_gallery, shard_of
+from sketchray.gallery.changes import Changes
 from sketchray.gallery.codebooks import quantisation_error
 from sketchray.gallery.compact import compact_gallery, join_samples, sample_of_shard
 from sketchray.gallery.deltas import delta_of_shard
@@ -171,8 +172,9 @@ def test_a_damaged_parent_stops_an_update_by_name_and_nothing_is_published(
     key = gallery.manifest.content.segments[0].vectors.key
     data = gallery.store.read(key)
     gallery.store.write(key, data[:-1])
+    nothing = rows.slice(0, 0)
     with pytest.raises(GalleryError, match=f"{key}: .* truncated"):
-        delta_of_shard(gallery, 0, rows=rows.slice(0, 0), rewritten=rows.slice(0, 0), gone=[], codebooks={})
+        delta_of_shard(gallery, 0, rows=nothing, changes=Changes(nothing, nothing, nothing, [], 0), codebooks={})
     gallery.store.delete(key)
     with pytest.raises(NotFound, match=key):
         changes_of_gallery(gallery, rows.slice(1))
