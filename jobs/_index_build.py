@@ -15,7 +15,7 @@ from jobs._index_work import Work
 from sketchray.encoders import Encoder, encoder_uri, load_encoder
 from sketchray.gallery import Content, EncoderRef, GalleryError, gallery_store, read_pointer
 from sketchray.gallery.index import plan_index
-from sketchray.gallery.source import list_source, listing_digest
+from sketchray.gallery.source import list_source
 from sketchray.storage import default_store, open_store
 
 
@@ -27,23 +27,24 @@ def build(config: BuildConfig) -> dict[str, Any]:
     encoder, reference = find_encoder(config.encoder)
     check_plans(config, encoder.dim)
     with timing.of("list"):
-        pictures, columns, listed = list_source(config.source, exclude=config.exclude)
-        listing = listing_digest(pictures)
-    total = pictures.num_rows + len(listed)
-    config, shards = config.with_shards(pictures.num_rows)
-    run_id = config.run_id(listing=listing, encoder=reference, columns=same_columns(columns))
+        listing = list_source(config.source, exclude=config.exclude)
+        config, shards = config.with_shards(listing.rows)
+        pictures, listed = listing.divide(shards)
+    columns = listing.columns
+    run_id = config.run_id(listing=listed, encoder=reference, columns=same_columns(columns))
+    division = Division(pictures.rows, pictures.rows_of, part_size=config.part_size)
     wanted = config.codebooks.fit_rows if config.codebooks.names else 0
-    work = Work(gallery, run_id, sampled=sampled_fraction(pictures.num_rows, wanted))
+    work = Work(gallery, run_id, sampled=sampled_fraction(division.rows, wanted))
     if found := find_run(work, expected=expected):
         return describe(gallery, found) | {"status": "found"}
 
     connect()
-    division = Division(pictures, shards=shards, part_size=config.part_size)
     finished = work.begin(parts=division.parts)
     plan = EmbedPlan(reference.uri, encoder.config.image_size, columns)
     with timing.of("pipeline"):
         embedded = embed_all(division, work.parts, config, plan, timing, finished=finished)
-    problems = [*listed, *embedded.problems]
+    problems = [*listing.problems, *embedded.problems]
+    total = division.rows + len(listing.problems)
     report = report_problems(work, problems, total=total, max_bad=config.max_bad)
     with timing.of("codebooks"):
         codebooks = fit(work, config, dimension=encoder.dim)

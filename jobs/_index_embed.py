@@ -4,10 +4,11 @@ import contextlib
 import itertools
 import json
 import logging
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import pyarrow as pa
 import ray.data
 
 from jobs._index_config import EmbedConfig
@@ -30,6 +31,13 @@ class EmbedPlan(NamedTuple):
     encoder: str
     image_size: int
     columns: tuple[Column, ...]
+
+
+class Wave(NamedTuple):
+    """Where the pictures of some parts are in the object store, and the bytes of all of them."""
+
+    parts: list[Any]
+    size: int
 
 
 class Embedded(NamedTuple):
@@ -60,7 +68,7 @@ def embed_all(
     """
     rows, problems = 0, list[Problem]()
     embedded = embed_parts(division, parts, config, plan, finished=finished)
-    with contextlib.closing(Progress(division.pictures.num_rows, "index", unit="picture")) as bar:
+    with contextlib.closing(Progress(division.rows, "index", unit="picture")) as bar:
         for summary in itertools.chain(finished.values(), embedded):
             rows += summary.rows
             problems += summary.problems
@@ -85,17 +93,16 @@ def embed_parts(
         "precision": config.embed_precision,
     }
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what fails is raised here, and told once
-    while wave := list(itertools.islice(pending, WAVE)):
-        blocks = ray.data.from_arrow(wave)
+    while (wave := put(itertools.islice(pending, WAVE))).parts:
+        blocks = ray.data.from_arrow_refs(wave.parts)
         blocks.context.enable_progress_bars = False
         blocks.context.raise_original_map_exception = True  # a store's error stays one, and is told in one line
         decoded_bytes = config.part_size * (3 * image_size**2 + THUMBNAIL_BYTES)
         limit = resources.in_flight + IN_ACTOR * resources.actors + resources.decode_tasks
         blocks.context.execution_options.resource_limits = ray.data.ExecutionResources(
-            object_store_memory=limit * decoded_bytes + sum(block.nbytes for block in wave)
+            object_store_memory=limit * decoded_bytes + wave.size
         )
-        actors = min(resources.actors, len(wave))
-        wave.clear()  # the object store has them
+        actors = min(resources.actors, len(wave.parts))
         stream = blocks.map_batches(
             decode,
             batch_size=None,
@@ -113,3 +120,13 @@ def embed_parts(
         )
         for row in stream.iter_rows():
             yield Summary(**json.loads(row["summary"]))
+        del wave, blocks, stream  # so that the object store is free of them before it gets the next
+
+
+def put(parts: Iterable[pa.Table]) -> Wave:
+    """Put the pictures of some parts into the object store, one part after the other."""
+    refs, size = list[Any](), 0
+    for pictures in parts:
+        refs.append(ray.put(pictures))
+        size += pictures.nbytes
+    return Wave(refs, size)

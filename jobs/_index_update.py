@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pyarrow as pa
-
 from jobs._cluster import connect
 from jobs._index_build import find_encoder, source_names
 from jobs._index_config import EmbedConfig, same_columns
@@ -17,7 +15,7 @@ from sketchray.encoders import Encoder
 from sketchray.gallery import Gallery, GalleryError, open_gallery
 from sketchray.gallery.deltas import with_deltas
 from sketchray.gallery.publish import expect_current
-from sketchray.gallery.source import list_source, listing_digest
+from sketchray.gallery.source import list_source
 from sketchray.storage import default_store
 
 
@@ -39,14 +37,11 @@ def update(config: UpdateConfig) -> dict[str, Any]:
     expected = expect_current(store, gallery.version)
     encoder = gallerys_encoder(gallery, config.encoder)
     with timing.of("list"):
-        pictures, columns, listed = list_source(config.source, exclude=config.exclude)
-    total = pictures.num_rows + len(listed)
-    run_id = config.run_id(
-        listing=listing_digest(pictures),
-        encoder=content.encoder,
-        columns=same_columns(columns),
-        parent=gallery.version,
-    )
+        listing = list_source(config.source, exclude=config.exclude)
+        pictures, listed = listing.divide(content.shards)
+    total = sum(pictures.rows) + len(listing.problems)
+    columns = same_columns(listing.columns)
+    run_id = config.run_id(listing=listed, encoder=content.encoder, columns=columns, parent=gallery.version)
     work = Work(store, run_id)
     if found := find_run(work, expected=expected):
         return describe(store, found) | {"status": "found"}
@@ -54,25 +49,18 @@ def update(config: UpdateConfig) -> dict[str, Any]:
     connect()
     with timing.of("compare"):
         changes = compare_shards(gallery, pictures, config.resources)
-    to_embed = pa.concat_tables([changed.to_embed for changed in changes.values()]).sort_by("id")
-    division = Division(to_embed, shards=content.shards, part_size=config.part_size)
+    pictures.close()
+    division = Division(changes.embedded, changes.to_embed, part_size=config.part_size)
     finished = work.begin(parts=division.parts)
     plan = EmbedPlan(content.encoder.uri, encoder.config.image_size, content.columns)
     with timing.of("pipeline"):
         embedded = embed_all(division, work.parts, config, plan, timing, finished=finished)
-    problems = [*listed, *embedded.problems]
+    problems = [*listing.problems, *embedded.problems]
     report = report_problems(work, problems, total=total, max_bad=config.max_bad)
     with timing.of("segments"):
         deltas = make_deltas(work, gallery, division, changes, config.resources)
     updated = with_deltas(content, [delta.segment for delta in deltas], report=report)
-    said = {
-        "new": sum(changed.new.num_rows for changed in changes.values()),
-        "changed": sum(changed.changed.num_rows for changed in changes.values()),
-        "rewritten": sum(changed.rewritten.num_rows for changed in changes.values()),
-        "gone": sum(len(changed.gone) for changed in changes.values()),
-        "kept": sum(changed.kept for changed in changes.values()),
-        "parts_resumed": len(finished),
-    }
+    said = changes.counted() | {"parts_resumed": len(finished)}
     if updated.version() == gallery.version:
         work.remove()
         return describe(store, gallery.manifest) | {"status": "unchanged", **said, "seconds": timing.rounded()}

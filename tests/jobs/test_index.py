@@ -184,7 +184,7 @@ def embedder(tmp_path: Path, precision: Any) -> Embedder:
 def test_a_picture_whose_embedding_has_no_direction_is_a_problem(
     tmp_path: Path, pictures: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = list_source([pictures.uri]).pictures.slice(0, 3)
+    listed = list_source([pictures.uri]).divide(1).pictures.rows_of(0).slice(0, 3)
     decoded = decode_part(listed.append_column("part", pa.array([7] * 3)), size=32, thumbnail=16, readers=2)
     embed, real = embedder(tmp_path, "float32"), Embedder.embed
 

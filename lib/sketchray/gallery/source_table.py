@@ -21,7 +21,7 @@ CHUNK = 1 << 16
 ROWS = LISTING.remove(3).insert(3, pa.field("etag", pa.string())).append(pa.field("row", pa.int64(), nullable=False))
 
 
-def list_table(uri: str) -> tuple[pa.Table, tuple[Column, ...], list[Problem]]:
+def list_table(uri: str, problems: list[Problem]) -> tuple[pa.Table, tuple[Column, ...]]:
     """List the pictures that a file names.
 
     =============  ====================================================================================================
@@ -37,11 +37,12 @@ def list_table(uri: str) -> tuple[pa.Table, tuple[Column, ...], list[Problem]]:
 
     Args:
         uri: of a ``.parquet`` or ``.csv`` file.
+        problems: to be added to: rows without a URI that can be read, without an id, with the URI or id of an earlier
+            row, and pictures that are not there.
 
     Returns:
-        The pictures (`LISTING` and the metadata, in the file's order; ``key`` is the absolute URI), the metadata
-        columns, and the problems: rows without a URI that can be read, without an id, with the URI or id of an earlier
-        row, and pictures that are not there.
+        The pictures (`LISTING` and the metadata, in the file's order; ``key`` is the absolute URI), and the metadata
+        columns.
 
     Raises:
         ValueError: not readable, no column ``uri``, a column of another type, or one that a gallery cannot have.
@@ -54,7 +55,6 @@ def list_table(uri: str) -> tuple[pa.Table, tuple[Column, ...], list[Problem]]:
         raise ValueError(f"{where}: a column 'uri' is missing; there are {', '.join(columns)}")
     own = {name: text_column(where, name, columns[name]) for name in OWN if name in columns}
     metadata = [metadata_column(where, name, column) for name, column in columns.items() if name not in OWN]
-    problems: list[Problem] = []
     pictures = _identified(where, own, problems)
     for column, values in metadata:
         pictures = pictures.append_column(column.name, pc.take(values, pictures["row"]))
@@ -63,7 +63,7 @@ def list_table(uri: str) -> tuple[pa.Table, tuple[Column, ...], list[Problem]]:
     described = tuple(column for column, _ in metadata)
     pictures = find_etags(pictures, problems).select([*LISTING.names, *(column.name for column in described)])
     schema = pa.schema([*LISTING, *(pictures.schema.field(column.name) for column in described)])
-    return pictures.cast(schema), described, problems
+    return pictures.cast(schema), described
 
 
 def _identified(where: str, own: Mapping[str, Any], problems: list[Problem]) -> pa.Table:

@@ -1,0 +1,88 @@
+"""Rows by shard on disk instead of in memory, for as long as one process works with them."""
+
+import errno
+import io
+import os
+import tempfile
+from array import array
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from sketchray.storage import NoSpace
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+PART_ROWS = 1 << 17
+
+
+class Pile:
+    """Rows of one schema by shard, in a file without a name: whatever ends the process, nothing is left of it.
+
+    The file lies in the folder for temporary files, which ``TMPDIR`` names. In memory are 16 bytes for each time that
+    rows are added, and the rows that are asked for.
+
+    Attributes:
+        rows: how many each shard has.
+
+    Args:
+        shards: how many.
+    """
+
+    def __init__(self, shards: int = 1) -> None:
+        self.rows = [0] * shards
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - the file lives as long as the pile
+        self._places = [array("q") for _ in range(shards)]
+        self._schema: pa.Schema | None = None
+
+    def add(self, shard: int, rows: pa.Table) -> None:
+        """Put rows behind those that a shard has.
+
+        Raises:
+            NoSpace: the folder for temporary files is full.
+        """
+        self._schema = rows.schema if self._schema is None else self._schema
+        for first in range(0, rows.num_rows, PART_ROWS):
+            data = to_stream(rows.slice(first, PART_ROWS))
+            self._places[shard].extend((self._write(data), len(data)))
+        self.rows[shard] += rows.num_rows
+
+    def parts(self, shard: int = 0) -> Iterator[pa.Table]:
+        """Yield the rows of a shard as they were added, `PART_ROWS` at most at a time."""
+        places = self._places[shard]
+        for place, size in zip(places[::2], places[1::2], strict=True):
+            data = os.pread(self._file.fileno(), size, place)
+            yield pa.ipc.open_stream(pa.py_buffer(data)).read_all()
+
+    def rows_of(self, shard: int) -> pa.Table:
+        """Return all rows of a shard."""
+        return pa.concat_tables([self.schema.empty_table(), *self.parts(shard)])
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The rows' columns, known once some were added, be they none."""
+        assert self._schema is not None, "nothing was added yet"
+        return self._schema
+
+    def close(self) -> None:
+        """Give the disk back."""
+        self._file.close()
+
+    def _write(self, data: bytes) -> int:
+        try:
+            place = self._file.seek(0, io.SEEK_END)
+            self._file.write(data)
+            self._file.flush()
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            folder = tempfile.gettempdir()
+            raise NoSpace(f"{folder}: no space left for the listing; TMPDIR can name another folder") from error
+        return place
+
+
+def to_stream(table: pa.Table) -> bytes:
+    """Return a table as an Arrow stream."""
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
