@@ -13,10 +13,12 @@ from jobs._index_segments import fit, make_segments
 from jobs._index_timing import Timing
 from jobs._index_work import Work
 from sketchray.encoders import Encoder, encoder_uri, load_encoder
-from sketchray.gallery import Content, EncoderRef, GalleryError, gallery_store, read_pointer
+from sketchray.gallery import Content, EncoderRef, GalleryError, GalleryPlan, gallery_store, read_pointer
 from sketchray.gallery.index import plan_index
 from sketchray.gallery.source import list_source
 from sketchray.storage import default_store, open_store
+
+SEVERAL = ", "  # between the sources, where a manifest names them in words
 
 
 def build(config: BuildConfig) -> dict[str, Any]:
@@ -64,7 +66,8 @@ def build(config: BuildConfig) -> dict[str, Any]:
             work,
             content,
             name=config.gallery,
-            source=source_names(config.source),
+            source=SEVERAL.join(source_uris(config.source)),
+            plan=GalleryPlan(sources=source_uris(config.source), exclude=config.exclude, index=config.index),
             rows=embedded.rows,
             expected=expected,
             problems=problems,
@@ -77,9 +80,9 @@ def build(config: BuildConfig) -> dict[str, Any]:
     }
 
 
-def source_names(uris: Sequence[str]) -> str:
-    """Return how a manifest names the sources."""
-    return ", ".join(open_store(uri).uri for uri in uris)
+def source_uris(sources: Sequence[str]) -> tuple[str, ...]:
+    """Return the sources as every machine names them."""
+    return tuple(open_store(uri).uri for uri in sources)
 
 
 def find_encoder(uri: str) -> tuple[Encoder, EncoderRef]:

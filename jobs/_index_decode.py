@@ -14,7 +14,6 @@ from PIL import Image
 
 from sketchray.data.images import ImageError, decode_image, to_rgb
 from sketchray.data.transforms import draft_side, prepare_photo
-from sketchray.gallery.pile import to_stream
 from sketchray.storage import AccessDenied, NotFound, read_uri
 
 JPEG_QUALITY = 85
@@ -77,6 +76,14 @@ def read_picture(uri: str, pixels_3SS: np.ndarray, thumbnail: int) -> Decoded:
     small = io.BytesIO()
     image.save(small, "JPEG", quality=JPEG_QUALITY)
     return small.getvalue(), None
+
+
+def to_stream(table: pa.Table) -> bytes:
+    """Return a table as an Arrow stream."""
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
 
 
 def one_value(array: np.ndarray) -> pa.Array:

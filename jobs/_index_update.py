@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from pydantic import Field
+
 from jobs._cluster import connect
-from jobs._index_build import find_encoder, source_names
-from jobs._index_config import EmbedConfig, same_columns
+from jobs._index_build import SEVERAL, find_encoder, source_uris
+from jobs._index_config import EXCLUDE, EmbedConfig, same_columns
 from jobs._index_deltas import compare_shards, make_deltas
 from jobs._index_division import Division
 from jobs._index_embed import EmbedPlan, embed_all
@@ -12,7 +14,7 @@ from jobs._index_publish import describe, find_run, publish_run, report_problems
 from jobs._index_timing import Timing
 from jobs._index_work import Work
 from sketchray.encoders import Encoder
-from sketchray.gallery import Gallery, GalleryError, open_gallery
+from sketchray.gallery import Gallery, GalleryError, GalleryPlan, open_gallery
 from sketchray.gallery.deltas import with_deltas
 from sketchray.gallery.publish import expect_current
 from sketchray.gallery.source import list_source
@@ -23,9 +25,13 @@ class UpdateConfig(EmbedConfig):
     """An update: the gallery becomes what the source is now.
 
     Attributes:
+        source: as `BuildConfig`'s; None for the gallery's.
+        exclude: as `BuildConfig`'s; None for the gallery's.
         encoder: as `BuildConfig`'s; it must be the gallery's. None for the gallery's, from where it was.
     """
 
+    source: tuple[str, ...] | None = Field(default=None, min_length=1)
+    exclude: tuple[str, ...] | None = None
     encoder: str | None = None
 
 
@@ -35,9 +41,9 @@ def update(config: UpdateConfig) -> dict[str, Any]:
     gallery = open_gallery(default_store(), config.gallery)
     store, content = gallery.store, gallery.manifest.content
     expected = expect_current(store, gallery.version)
-    encoder = gallerys_encoder(gallery, config.encoder)
+    encoder, made = gallerys_encoder(gallery, config.encoder), plan_of(gallery, config)
     with timing.of("list"):
-        listing = list_source(config.source, exclude=config.exclude)
+        listing = list_source(made.sources, exclude=made.exclude)
         pictures, listed = listing.divide(content.shards)
     total = sum(pictures.rows) + len(listing.problems)
     columns = same_columns(listing.columns)
@@ -69,12 +75,29 @@ def update(config: UpdateConfig) -> dict[str, Any]:
             work,
             updated,
             name=config.gallery,
-            source=source_names(config.source),
+            source=SEVERAL.join(made.sources),
+            plan=made,
             rows=sum(delta.rows for delta in deltas),
             expected=expected,
             problems=problems,
         )
     return describe(store, published) | {"status": "updated", **said, "seconds": timing.rounded()}
+
+
+def plan_of(gallery: Gallery, config: UpdateConfig) -> GalleryPlan:
+    """Return how an update goes on with a gallery: as before, but for what it is told.
+
+    Raises:
+        GalleryError: it is not told the source, and the manifest is from before the sources were kept one by one.
+    """
+    manifest, plan = gallery.manifest, gallery.manifest.plan or GalleryPlan()
+    sources, exclude = (plan.sources, plan.exclude) if plan.sources else ((manifest.source,), EXCLUDE)
+    if config.source is not None:
+        sources = source_uris(config.source)
+    elif not plan.sources and SEVERAL in manifest.source:
+        raise GalleryError(f"gallery {manifest.name}: which of {manifest.source} is a source of its own? Give source=")
+    exclude = exclude if config.exclude is None else config.exclude
+    return plan.model_copy(update={"sources": sources, "exclude": exclude})
 
 
 def gallerys_encoder(gallery: Gallery, uri: str | None) -> Encoder:

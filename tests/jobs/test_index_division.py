@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs._index_changes import ChangesByShard
@@ -19,6 +19,7 @@ from sketchray.gallery.segment import embedding_column
 from sketchray.storage import open_store
 
 
+@settings(deadline=None)
 @given(counts=st.lists(st.integers(0, 30), min_size=1, max_size=5), part_size=st.integers(1, 9), data=st.data())
 def test_unfinished_parts_are_the_pictures_of_their_shard_in_order(
     counts: list[int], part_size: int, data: st.DataObject

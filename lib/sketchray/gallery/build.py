@@ -8,8 +8,9 @@ from typing import Literal
 import pyarrow as pa
 
 from sketchray.gallery.codebooks import Codebooks, encode_rows
-from sketchray.gallery.index import IndexPlan, build_index, plan_index
+from sketchray.gallery.index import build_index, plan_index
 from sketchray.gallery.manifest import Column, Content, Manifest, ObjectRef, Segment
+from sketchray.gallery.plan import GalleryPlan, IndexPlan
 from sketchray.gallery.publish import version_key
 from sketchray.gallery.segment import (
     REPORT,
@@ -104,7 +105,9 @@ def place(content: Content) -> Content:
     return content.model_copy(update={"segments": segments, "codebooks": codebooks, "report": moved(content.report)})
 
 
-def describe_version(name: str, content: Content, *, parent: str | None, source: str, rows: int) -> Manifest:
+def describe_version(
+    name: str, content: Content, *, parent: str | None, source: str, rows: int, plan: GalleryPlan | None = None
+) -> Manifest:
     """Return the manifest of a version made now.
 
     Args:
@@ -113,6 +116,7 @@ def describe_version(name: str, content: Content, *, parent: str | None, source:
         parent: the version that was current before.
         source: URI of the pictures.
         rows: pictures that can be found: those of the segments without what tombstones took.
+        plan: how it was made; None where that is not known.
     """
     return Manifest(
         name=name,
@@ -121,6 +125,7 @@ def describe_version(name: str, content: Content, *, parent: str | None, source:
         created_at=datetime.now(UTC),
         source=source,
         rows=rows,
+        plan=plan,
         unreadable=content.report.rows if content.report else 0,
         content=content,
     )

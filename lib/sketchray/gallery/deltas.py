@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 from sketchray.gallery.build import encode_segment, place, row_schema
 from sketchray.gallery.changes import Changes
 from sketchray.gallery.codebooks import Codebooks
-from sketchray.gallery.index import IndexPlan
 from sketchray.gallery.manifest import Content, GalleryError, ObjectRef, Segment
+from sketchray.gallery.plan import IndexPlan
 from sketchray.gallery.reader import Gallery
 from sketchray.gallery.segment import THUMBNAILS
 

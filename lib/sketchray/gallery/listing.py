@@ -18,7 +18,7 @@ from sketchray.gallery.pile import Pile
 from sketchray.gallery.sharding import rows_by_shard
 from sketchray.gallery.source_rows import Problem
 
-RUN_ROWS = 1 << 17  # rows divided at a time
+RUN_ROWS = 1 << 16  # rows divided at a time
 DIGEST_ROWS = 1 << 16
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from sketchray.storage import NoSpace
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-PART_ROWS = 1 << 17
+PART_ROWS = 1 << 14  # written, or read, at a time
 
 
 class Pile:
@@ -42,8 +42,7 @@ class Pile:
         """
         self._schema = rows.schema if self._schema is None else self._schema
         for first in range(0, rows.num_rows, PART_ROWS):
-            data = to_stream(rows.slice(first, PART_ROWS))
-            self._places[shard].extend((self._write(data), len(data)))
+            self._places[shard].extend(self._write(rows.slice(first, PART_ROWS)))
         self.rows[shard] += rows.num_rows
 
     def parts(self, shard: int = 0) -> Iterator[pa.Table]:
@@ -67,7 +66,12 @@ class Pile:
         """Give the disk back."""
         self._file.close()
 
-    def _write(self, data: bytes) -> int:
+    def _write(self, rows: pa.Table) -> tuple[int, int]:
+        """Put some rows at the end of the file; return where they begin, and their bytes."""
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, rows.schema) as writer:
+            writer.write_table(rows)
+        data = sink.getvalue()
         try:
             place = self._file.seek(0, io.SEEK_END)
             self._file.write(data)
@@ -77,12 +81,4 @@ class Pile:
                 raise
             folder = tempfile.gettempdir()
             raise NoSpace(f"{folder}: no space left for the listing; TMPDIR can name another folder") from error
-        return place
-
-
-def to_stream(table: pa.Table) -> bytes:
-    """Return a table as an Arrow stream."""
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue()
+        return place, data.size

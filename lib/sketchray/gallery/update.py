@@ -76,6 +76,9 @@ def update_gallery(
         delta, parts = delta_of_shard(gallery, shard, rows=embedded, changes=changed, codebooks=codebooks)
         deltas.append(delta)
         objects |= parts
+    plan = manifest.plan
+    if source and plan:
+        plan = plan.model_copy(update={"sources": (source,)})
     content = with_deltas(manifest.content, [delta.segment for delta in deltas], report=report)
     if content.version() == gallery.version:
         return Updated(gallery, False)
@@ -85,5 +88,6 @@ def update_gallery(
         parent=gallery.version,
         source=source or manifest.source,
         rows=sum(delta.rows for delta in deltas),
+        plan=plan,
     )
     return Updated(Gallery(gallery.store, publish_objects(gallery.store, described, objects, expected=expected)), True)

@@ -6,8 +6,8 @@ import pyarrow as pa
 
 from sketchray.gallery.build import DEFAULT_PLAN, describe_version, encode_report, encode_segment, place
 from sketchray.gallery.codebooks import FitPlan, encode_codebooks, fit_codebooks, take_sample
-from sketchray.gallery.index import IndexPlan
 from sketchray.gallery.manifest import Column, Content, EncoderRef
+from sketchray.gallery.plan import GalleryPlan, IndexPlan
 from sketchray.gallery.publish import gallery_store, publish_objects, read_pointer
 from sketchray.gallery.reader import Gallery
 from sketchray.gallery.segment import embedding_matrix
@@ -70,5 +70,7 @@ def write_gallery(
         )
     )
     parent = expected.version if expected else None
-    described = describe_version(name, content, parent=parent, source=source, rows=rows.num_rows)
+    described = describe_version(
+        name, content, parent=parent, source=source, rows=rows.num_rows, plan=GalleryPlan(index=plan)
+    )
     return Gallery(gallery, publish_objects(gallery, described, objects, expected=expected))

@@ -7,14 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sketchray.gallery import FitPlan, Gallery, GalleryError, IndexPlan, open_gallery, shard_of
+from sketchray.gallery import FitPlan, Gallery, GalleryError, GalleryPlan, IndexPlan, open_gallery, shard_of
 from sketchray.gallery.changes import Changes
 from sketchray.gallery.codebooks import quantisation_error
 from sketchray.gallery.compact import compact_gallery, join_samples, sample_of_shard
 from sketchray.gallery.deltas import delta_of_shard
 from sketchray.gallery.segment import embedding_column
 from sketchray.gallery.update import changes_of_gallery, update_gallery
-from sketchray.storage import Conflict, NotFound, Store
+from sketchray.storage import Conflict, NotFound, Store, open_store
 
 Rows = Callable[..., pa.Table]
 Publisher = Callable[..., Gallery]
@@ -106,6 +106,26 @@ def test_a_compacted_gallery_is_the_one_that_a_build_would_give(
         gallery = follow(gallery, wanted)
     assert len(gallery.manifest.content.segments) > 4
     assert compact_gallery(gallery, plan=plan).gallery.version == publish_rows(wanted, "fresh", plan=plan).version
+
+
+def test_a_gallery_is_compacted_as_it_was_built_unless_told_otherwise(make_rows: Rows, publish_rows: Publisher) -> None:
+    rows, coarse, graph = make_rows(30), IndexPlan(kind="flat-int8"), IndexPlan(kind="hnsw")
+    updated = follow(publish_rows(rows, plan=coarse), rows.slice(4))
+    compacted = compact_gallery(updated).gallery
+    assert compacted.version == publish_rows(rows.slice(4), "fresh", plan=coarse).version
+    assert compacted.version != publish_rows(rows.slice(4), "plain").version
+    told = compact_gallery(follow(compacted, rows.slice(8)), plan=graph).gallery
+    assert told.version == publish_rows(rows.slice(8), "graph", plan=graph).version
+    for gallery, plan in ((updated, coarse), (compacted, coarse), (told, graph)):
+        assert open_gallery(store_of(gallery), "g", gallery.version).manifest.plan == GalleryPlan(index=plan)
+    listed = update_gallery(
+        told, changes_of_gallery(told, rows.slice(9)), rows.slice(0, 0), source="s3://other"
+    ).gallery
+    assert listed.manifest.plan == GalleryPlan(sources=("s3://other",), index=graph)
+
+
+def store_of(gallery: Gallery) -> Store:
+    return open_store(gallery.store.uri.rpartition("/galleries/")[0])
 
 
 def moved(rows: pa.Table, seed: int) -> pa.Table:
