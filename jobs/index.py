@@ -8,9 +8,8 @@
     python -m jobs.index rollback gallery=mine [version=...]
 
 Without a verb it builds. A source is one URI or several ([a, b]), or a Parquet or CSV file of URIs; an update lists
-the gallery's own unless it is told another. A run that was
-killed goes on where it stopped; one that is finished is found again. Unreadable pictures are counted, and named in the
-version's report.
+the gallery's own unless it is told another. A run that was killed goes on where it stopped; one that is finished is
+found again. Unreadable pictures are counted, and named in the version's report.
 """
 
 import sys

@@ -15,10 +15,8 @@ import pyarrow.compute as pc
 
 from sketchray.gallery.manifest import Column
 from sketchray.gallery.pile import Pile
-from sketchray.gallery.sharding import rows_by_shard
 from sketchray.gallery.source_rows import Problem
 
-RUN_ROWS = 1 << 16  # rows divided at a time
 DIGEST_ROWS = 1 << 16
 
 
@@ -61,11 +59,7 @@ class Listing:
 
         A picture that was listed twice, as may happen where the source is written to meanwhile, is there once.
         """
-        unsorted, pictures = Pile(shards), Pile(shards)
-        for run in self._runs():
-            for shard, rows in enumerate(rows_by_shard(run, shards)):
-                unsorted.add(shard, rows)
-        self._listed.close()
+        unsorted, pictures = self._listed.divide(shards), Pile(shards)
 
         def settled() -> Iterator[pa.Table]:
             for shard in range(shards):
@@ -76,16 +70,6 @@ class Listing:
         digest = digest_of(settled())
         unsorted.close()
         return Divided(pictures, digest)
-
-    def _runs(self) -> Iterator[pa.Table]:
-        """Yield the pictures, about `RUN_ROWS` at a time: a shard's slice of a few would cost more than its rows."""
-        waiting = [self._listed.schema.empty_table()]
-        for part in self._listed.parts():
-            waiting.append(part)
-            if sum(table.num_rows for table in waiting) >= RUN_ROWS:
-                yield pa.concat_tables(waiting)
-                waiting = waiting[:1]
-        yield pa.concat_tables(waiting)
 
 
 def first_of_each(rows: pa.Table) -> pa.Table:

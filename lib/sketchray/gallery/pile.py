@@ -2,6 +2,7 @@
 
 import errno
 import io
+import itertools
 import os
 import tempfile
 from array import array
@@ -9,10 +10,12 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from sketchray.gallery.sharding import rows_by_shard
 from sketchray.storage import NoSpace
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 PART_ROWS = 1 << 14  # written, or read, at a time
+RUN_ROWS = 1 << 16  # divided at a time: a slice of a few rows for each shard would cost more than the rows
 
 
 class Pile:
@@ -56,6 +59,15 @@ class Pile:
         """Return all rows of a shard."""
         return pa.concat_tables([self.schema.empty_table(), *self.parts(shard)])
 
+    def divide(self, shards: int, *, by: str = "id") -> "Pile":
+        """Return these rows by shard, as `shard_of` has it of a column, and give the disk back that they take here."""
+        divided = Pile(shards)
+        for run in self._runs():
+            for shard, rows in enumerate(rows_by_shard(run, shards, by=by)):
+                divided.add(shard, rows)
+        self.close()
+        return divided
+
     @property
     def schema(self) -> pa.Schema:
         """The rows' columns, known once some were added, be they none."""
@@ -65,6 +77,15 @@ class Pile:
     def close(self) -> None:
         """Give the disk back."""
         self._file.close()
+
+    def _runs(self) -> Iterator[pa.Table]:
+        waiting = [self.schema.empty_table()]
+        for part in itertools.chain.from_iterable(self.parts(shard) for shard in range(len(self.rows))):
+            waiting.append(part)
+            if sum(table.num_rows for table in waiting) >= RUN_ROWS:
+                yield pa.concat_tables(waiting)
+                waiting = waiting[:1]
+        yield pa.concat_tables(waiting)
 
     def _write(self, rows: pa.Table) -> tuple[int, int]:
         """Put some rows at the end of the file; return where they begin, and their bytes."""

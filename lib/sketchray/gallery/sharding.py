@@ -19,13 +19,14 @@ def shards_of(ids: pa.ChunkedArray, shards: int) -> npt.NDArray[np.int32]:
     return np.fromiter((shard_of(name, shards) for chunk in chunks for name in chunk), np.int32, len(ids))
 
 
-def rows_by_shard(rows: pa.Table, shards: int) -> Iterator[pa.Table]:
+def rows_by_shard(rows: pa.Table, shards: int, *, by: str = "id") -> Iterator[pa.Table]:
     """Yield the rows of shard 0, of shard 1 and so on, each in the order that they have in the table.
 
     Args:
-        rows: ``id`` and whatever else.
+        rows: the column `by`, and whatever else.
         shards: how many.
+        by: the column that says which shard is a row's.
     """
-    shard_N = shards_of(rows["id"], shards)
+    shard_N = shards_of(rows[by], shards)
     for shard in range(shards):
         yield rows.filter(pa.array(shard_N == shard)) if shards > 1 else rows

@@ -40,7 +40,7 @@ def list_source(sources: Sequence[str], *, exclude: Sequence[str] = ()) -> Listi
     problems: list[Problem] = []
     if tables:
         pictures, columns = list_table(tables[0], problems)
-        listing = Listing([pictures], columns, problems)
+        listing = Listing(pictures, columns, problems)
     else:
         listing = Listing(list_prefixes(stores, problems, exclude=exclude), (), problems)
     if not listing.rows and not problems:

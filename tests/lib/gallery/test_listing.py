@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sketchray.gallery import listing, pile, shard_of
+from sketchray.gallery import pile, shard_of
 from sketchray.gallery.listing import Listing
 from sketchray.gallery.pile import Pile
 from sketchray.gallery.source import LISTING
@@ -46,7 +46,7 @@ def test_every_shard_has_its_pictures_in_the_order_of_their_ids(
 ) -> None:
     def divided(order: list[Row]) -> tuple[list[list[Row]], str]:
         tables = (table_of(order[first : first + cut]) for first in range(0, max(1, len(order)), cut))
-        with mock.patch.object(listing, "RUN_ROWS", run), mock.patch.object(pile, "PART_ROWS", 3):
+        with mock.patch.object(pile, "RUN_ROWS", run), mock.patch.object(pile, "PART_ROWS", 3):
             listed = Listing(tables, (), [])
             assert listed.rows == len(order)
             pictures, digest = listed.divide(shards)
