@@ -1,10 +1,14 @@
 """Folders that have no object any more go, whoever else writes there meanwhile."""
 
+import fcntl
+import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sketchray.storage import Conflict, Store, open_store
+from sketchray.storage.folder_tree import LOCK, locked
 
 
 def folders(root: Path) -> set[str]:
@@ -70,6 +74,26 @@ def test_writers_and_a_pruner_never_meet(tmp_path: Path) -> None:
         pruner.result(60)
     store.prune()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_was_removed_while_somebody_waited_for_it_lets_nobody_in(tmp_path: Path) -> None:
+    entered = threading.Event()
+
+    def wait_for_it() -> None:
+        with locked(tmp_path):
+            entered.set()
+
+    old = os.open(tmp_path / LOCK, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(old, fcntl.LOCK_EX)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(wait_for_it)
+        time.sleep(0.2)
+        (tmp_path / LOCK).unlink()
+        with locked(tmp_path):  # another one: the path has a new file
+            os.close(old)
+            assert not entered.wait(0.3)
+        waiting.result(10)
+    assert entered.is_set()
 
 
 def test_a_scan_shows_what_a_listing_shows(tmp_path: Path) -> None:
