@@ -4,11 +4,10 @@ import contextlib
 import itertools
 import json
 import logging
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import pyarrow as pa
 import ray.data
 
 from jobs._index_config import EmbedConfig
@@ -31,13 +30,6 @@ class EmbedPlan(NamedTuple):
     encoder: str
     image_size: int
     columns: tuple[Column, ...]
-
-
-class Wave(NamedTuple):
-    """Where the pictures of some parts are in the object store, and the bytes of all of them."""
-
-    parts: list[Any]
-    size: int
 
 
 class Embedded(NamedTuple):
@@ -93,16 +85,17 @@ def embed_parts(
         "precision": config.embed_precision,
     }
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what fails is raised here, and told once
-    while (wave := put(itertools.islice(pending, WAVE))).parts:
-        blocks = ray.data.from_arrow_refs(wave.parts)
+    while wave := list(itertools.islice(pending, WAVE)):
+        blocks = ray.data.from_arrow(wave)
         blocks.context.enable_progress_bars = False
         blocks.context.raise_original_map_exception = True  # a store's error stays one, and is told in one line
         decoded_bytes = config.part_size * (3 * image_size**2 + THUMBNAIL_BYTES)
         limit = resources.in_flight + IN_ACTOR * resources.actors + resources.decode_tasks
         blocks.context.execution_options.resource_limits = ray.data.ExecutionResources(
-            object_store_memory=limit * decoded_bytes + wave.size
+            object_store_memory=limit * decoded_bytes + sum(block.nbytes for block in wave)
         )
-        actors = min(resources.actors, len(wave.parts))
+        actors = min(resources.actors, len(wave))
+        wave.clear()  # the object store has them
         stream = blocks.map_batches(
             decode,
             batch_size=None,
@@ -120,13 +113,4 @@ def embed_parts(
         )
         for row in stream.iter_rows():
             yield Summary(**json.loads(row["summary"]))
-        del wave, blocks, stream  # so that the object store is free of them before it gets the next
-
-
-def put(parts: Iterable[pa.Table]) -> Wave:
-    """Put the pictures of some parts into the object store, one part after the other."""
-    refs, size = list[Any](), 0
-    for pictures in parts:
-        refs.append(ray.put(pictures))
-        size += pictures.nbytes
-    return Wave(refs, size)
+        del blocks, stream  # so that the object store is free of them before it gets the next

@@ -3,7 +3,7 @@
 import errno
 import io
 import itertools
-import os
+import mmap
 import tempfile
 from array import array
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from sketchray.storage import NoSpace
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 PART_ROWS = 1 << 14  # written, or read, at a time
+ALIGNED = 64  # bytes, as Arrow wants its values to lie
 RUN_ROWS = 1 << 16  # divided at a time: a slice of a few rows for each shard would cost more than the rows
 
 
@@ -22,7 +23,7 @@ class Pile:
     """Rows of one schema by shard, in a file without a name: whatever ends the process, nothing is left of it.
 
     The file lies in the folder for temporary files, which ``TMPDIR`` names. In memory are 16 bytes for each time that
-    rows are added, and the rows that are asked for.
+    rows are added. Rows that are asked for are the file's own pages, which the system takes back when it needs them.
 
     Attributes:
         rows: how many each shard has.
@@ -51,9 +52,11 @@ class Pile:
     def parts(self, shard: int = 0) -> Iterator[pa.Table]:
         """Yield the rows of a shard as they were added, `PART_ROWS` at most at a time."""
         places = self._places[shard]
+        if not places:
+            return
+        data = memoryview(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ))
         for place, size in zip(places[::2], places[1::2], strict=True):
-            data = os.pread(self._file.fileno(), size, place)
-            yield pa.ipc.open_stream(pa.py_buffer(data)).read_all()
+            yield pa.ipc.open_stream(pa.py_buffer(data[place : place + size])).read_all()
 
     def rows_of(self, shard: int) -> pa.Table:
         """Return all rows of a shard."""
@@ -75,7 +78,7 @@ class Pile:
         return self._schema
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Give the disk back, as soon as nobody has rows of it."""
         self._file.close()
 
     def _runs(self) -> Iterator[pa.Table]:
@@ -94,7 +97,7 @@ class Pile:
             writer.write_table(rows)
         data = sink.getvalue()
         try:
-            place = self._file.seek(0, io.SEEK_END)
+            place = self._file.seek(-self._file.seek(0, io.SEEK_END) % ALIGNED, io.SEEK_CUR)
             self._file.write(data)
             self._file.flush()
         except OSError as error:
