@@ -13,10 +13,12 @@ from jobs._index_segments import fit, make_segments
 from jobs._index_timing import Timing
 from jobs._index_work import Work
 from sketchray.encoders import Encoder, encoder_uri, load_encoder
-from sketchray.gallery import Content, EncoderRef, GalleryError, gallery_store, read_pointer
+from sketchray.gallery import Content, EncoderRef, GalleryError, GalleryPlan, gallery_store, read_pointer
 from sketchray.gallery.index import plan_index
-from sketchray.gallery.source import list_source, listing_digest
+from sketchray.gallery.source import list_source
 from sketchray.storage import default_store, open_store
+
+SEVERAL = ", "  # between the sources, where a manifest names them in words
 
 
 def build(config: BuildConfig) -> dict[str, Any]:
@@ -27,23 +29,24 @@ def build(config: BuildConfig) -> dict[str, Any]:
     encoder, reference = find_encoder(config.encoder)
     check_plans(config, encoder.dim)
     with timing.of("list"):
-        pictures, columns, listed = list_source(config.source, exclude=config.exclude)
-        listing = listing_digest(pictures)
-    total = pictures.num_rows + len(listed)
-    config, shards = config.with_shards(pictures.num_rows)
-    run_id = config.run_id(listing=listing, encoder=reference, columns=same_columns(columns))
+        listing = list_source(config.source, exclude=config.exclude)
+        config, shards = config.with_shards(listing.rows)
+        pictures, listed = listing.divide(shards)
+    columns = listing.columns
+    run_id = config.run_id(listing=listed, encoder=reference, columns=same_columns(columns))
+    division = Division(pictures.rows, pictures.rows_of, part_size=config.part_size)
     wanted = config.codebooks.fit_rows if config.codebooks.names else 0
-    work = Work(gallery, run_id, sampled=sampled_fraction(pictures.num_rows, wanted))
+    work = Work(gallery, run_id, sampled=sampled_fraction(division.rows, wanted))
     if found := find_run(work, expected=expected):
         return describe(gallery, found) | {"status": "found"}
 
     connect()
-    division = Division(pictures, shards=shards, part_size=config.part_size)
     finished = work.begin(parts=division.parts)
     plan = EmbedPlan(reference.uri, encoder.config.image_size, columns)
     with timing.of("pipeline"):
         embedded = embed_all(division, work.parts, config, plan, timing, finished=finished)
-    problems = [*listed, *embedded.problems]
+    problems = [*listing.problems, *embedded.problems]
+    total = division.rows + len(listing.problems)
     report = report_problems(work, problems, total=total, max_bad=config.max_bad)
     with timing.of("codebooks"):
         codebooks = fit(work, config, dimension=encoder.dim)
@@ -63,7 +66,8 @@ def build(config: BuildConfig) -> dict[str, Any]:
             work,
             content,
             name=config.gallery,
-            source=source_names(config.source),
+            source=SEVERAL.join(source_uris(config.source)),
+            plan=GalleryPlan(sources=source_uris(config.source), exclude=config.exclude, index=config.index),
             rows=embedded.rows,
             expected=expected,
             problems=problems,
@@ -76,9 +80,9 @@ def build(config: BuildConfig) -> dict[str, Any]:
     }
 
 
-def source_names(uris: Sequence[str]) -> str:
-    """Return how a manifest names the sources."""
-    return ", ".join(open_store(uri).uri for uri in uris)
+def source_uris(sources: Sequence[str]) -> tuple[str, ...]:
+    """Return the sources as every machine names them."""
+    return tuple(open_store(uri).uri for uri in sources)
 
 
 def find_encoder(uri: str) -> tuple[Encoder, EncoderRef]:

@@ -15,7 +15,14 @@ from jobs._index_work import Work
 from sketchray.config import Config, digest
 from sketchray.gallery import FitPlan, Gallery, IndexPlan, Segment, open_gallery
 from sketchray.gallery.codebooks import REFIT
-from sketchray.gallery.compact import fold_shard, join_samples, sample_of_shard, shards_with_deltas, with_bases
+from sketchray.gallery.compact import (
+    fold_shard,
+    join_samples,
+    plan_after,
+    sample_of_shard,
+    shards_with_deltas,
+    with_bases,
+)
 from sketchray.gallery.publish import expect_current
 from sketchray.gallery.refit import CodebookChoice, choose_codebooks
 from sketchray.storage import default_store
@@ -26,7 +33,7 @@ class CompactConfig(Config):
 
     Attributes:
         gallery: its name.
-        index: how the shards that are folded are searched then.
+        index: how the shards that are folded are searched then; None for as the gallery's build said.
         codebooks: which codebooks to fit where the gallery lacks them, and the size of the sample that drift is
             measured on.
         drift: a codebook that codes the gallery's rows so many times worse than those it was fitted to is fitted anew.
@@ -34,7 +41,7 @@ class CompactConfig(Config):
     """
 
     gallery: str
-    index: IndexPlan = IndexPlan()
+    index: IndexPlan | None = None
     codebooks: FitPlan = FitPlan(names=())
     drift: float = Field(default=REFIT, ge=1)
     resources: IndexResources = IndexResources()
@@ -46,7 +53,8 @@ def compact(config: CompactConfig) -> dict[str, Any]:
     gallery = open_gallery(default_store(), config.gallery)
     store, manifest, content = gallery.store, gallery.manifest, gallery.manifest.content
     expected = expect_current(store, gallery.version)
-    identity = config.model_dump(mode="json", exclude={"gallery", "resources"})
+    plan = plan_after(manifest, config.index)
+    identity = config.model_dump(mode="json", exclude={"gallery", "resources"}) | {"index": plan.index.model_dump()}
     work = Work(store, digest({"verb": "compact", "parent": gallery.version, **identity}))
 
     connect()
@@ -70,7 +78,7 @@ def compact(config: CompactConfig) -> dict[str, Any]:
         work.objects.write(key, data)
     with timing.of("segments"):
         bases = list(
-            run_tasks(fold_step, shards, resources, work=work, gallery=gallery, plan=config.index, choice=choice)
+            run_tasks(fold_step, shards, resources, work=work, gallery=gallery, plan=plan.index, choice=choice)
         )
     compacted = with_bases(content, bases, choice.references)
     said = {
@@ -83,7 +91,13 @@ def compact(config: CompactConfig) -> dict[str, Any]:
         return describe(store, manifest) | {"status": "unchanged", **said, "seconds": timing.rounded()}
     with timing.of("publish"):
         published = publish_run(
-            work, compacted, name=config.gallery, source=manifest.source, rows=manifest.rows, expected=expected
+            work,
+            compacted,
+            name=config.gallery,
+            source=manifest.source,
+            plan=plan,
+            rows=manifest.rows,
+            expected=expected,
         )
     return describe(store, published) | {"status": "compacted", **said, "seconds": timing.rounded()}
 

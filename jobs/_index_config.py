@@ -10,6 +10,7 @@ from sketchray.gallery import FitPlan, IndexPlan
 from sketchray.gallery.manifest import FORMAT_VERSION, Column, EncoderRef
 
 NO_INPUTS = {"gallery", "source", "exclude", "shard_rows", "max_bad", "resources"}  # or told in another way
+EXCLUDE = ("sketches/",)
 Precision = Literal["float32", "bfloat16", "float16"]
 
 
@@ -19,7 +20,8 @@ class IndexResources(Config):
     Memory is bounded by these numbers and by the size of a part and of a shard, whatever the gallery's size: a decoding
     task holds one part, the object store `in_flight` of them, an actor two; a task that works on a shard takes about
     four times that shard's vectors and thumbnails (1.4 GiB for 50,000 rows of 512 dimensions with thumbnails of 5 KB).
-    The process that runs the verb holds the listing, and nothing of the pictures.
+    The process that runs the verb holds one shard's listing, and nothing of the pictures; the rest of the listing lies
+    in its folder for temporary files (``TMPDIR``), at most 0.5 KB a picture.
 
     Attributes:
         decode_cpus: logical CPUs of a task that reads and decodes pictures.
@@ -51,9 +53,6 @@ class EmbedConfig(Config):
 
     Attributes:
         gallery: its name.
-        source: where the pictures are: URIs of bucket prefixes or folders, or of one Parquet or CSV file that names
-            pictures by URI. One URI may stand alone.
-        exclude: prefixes of each source that are not the gallery's; ``sketches/`` holds drawings in the folder layout.
         part_size: pictures in a part; a killed run goes on after its last finished part.
         batch_size: pictures embedded at once.
         thumbnail: longest side of a thumbnail, pixels.
@@ -63,8 +62,6 @@ class EmbedConfig(Config):
     """
 
     gallery: str
-    source: tuple[str, ...] = Field(min_length=1)
-    exclude: tuple[str, ...] = ("sketches/",)
     part_size: int = Field(default=256, ge=1, le=8192)
     batch_size: int = Field(default=32, ge=1)
     thumbnail: int = Field(default=160, ge=16, le=1024)
@@ -72,7 +69,7 @@ class EmbedConfig(Config):
     max_bad: float = Field(default=0.1, ge=0, le=1)
     resources: IndexResources = IndexResources()
 
-    @field_validator("source", mode="before")
+    @field_validator("source", mode="before", check_fields=False)
     @classmethod
     def _several(cls, source: Any) -> Any:
         return (source,) if isinstance(source, str) else source
@@ -96,6 +93,9 @@ class BuildConfig(EmbedConfig):
     """A build. The same build of the same pictures with the same encoder is found again.
 
     Attributes:
+        source: where the pictures are: URIs of bucket prefixes or folders, or of one Parquet or CSV file that names
+            pictures by URI. One URI may stand alone.
+        exclude: prefixes of each source that are not the gallery's; ``sketches/`` holds drawings in the folder layout.
         encoder: an encoder package's URI, or ``frozen:<backbone>[@<image size>][:<weights>]``.
         shards: how many; None for as many as `shard_rows` asks for.
         shard_rows: pictures in a shard, about, where the number of shards is not given. Far enough from the index's
@@ -104,6 +104,8 @@ class BuildConfig(EmbedConfig):
         codebooks: what cluster and mixture ranking need; ``codebooks.names=[]`` for none.
     """
 
+    source: tuple[str, ...] = Field(min_length=1)
+    exclude: tuple[str, ...] = EXCLUDE
     encoder: str
     shards: int | None = Field(default=None, ge=1, le=1024)
     shard_rows: int = Field(default=100_000, ge=1)

@@ -4,6 +4,7 @@ import json
 
 import pyarrow as pa
 
+from jobs._index_changes import ChangesByShard
 from jobs._index_config import IndexResources
 from jobs._index_division import Division
 from jobs._index_tasks import run_tasks
@@ -12,23 +13,23 @@ from sketchray.gallery import Gallery, Segment
 from sketchray.gallery.build import row_schema
 from sketchray.gallery.changes import Changes, compare
 from sketchray.gallery.deltas import Delta, delta_of_shard
+from sketchray.gallery.pile import Pile
 from sketchray.gallery.update import compared_columns
 
-ByShard = dict[int, Changes]
 
-
-def compare_shards(gallery: Gallery, pictures: pa.Table, resources: IndexResources) -> ByShard:
+def compare_shards(gallery: Gallery, pictures: Pile, resources: IndexResources) -> ChangesByShard:
     """Compare the listing with the live rows.
 
     Args:
         gallery: the version to update.
-        pictures: the listing, sorted by id.
+        pictures: the listing by shard.
         resources: what it may take of the cluster.
     """
     shards = gallery.manifest.content.shards
-    listed = Division(pictures, shards=shards, part_size=1)
-    items = ((shard, listed.rows_of(shard)) for shard in range(shards))
-    return dict(sorted(run_tasks(compare_step, items, resources, gallery=gallery)))
+    changes, items = ChangesByShard(shards), ((shard, pictures.rows_of(shard)) for shard in range(shards))
+    for shard, changed in run_tasks(compare_step, items, resources, gallery=gallery):
+        changes.add(shard, changed)
+    return changes
 
 
 def compare_step(item: tuple[int, pa.Table], *, gallery: Gallery) -> tuple[int, Changes]:
@@ -39,7 +40,7 @@ def compare_step(item: tuple[int, pa.Table], *, gallery: Gallery) -> tuple[int, 
 
 
 def make_deltas(
-    work: Work, gallery: Gallery, division: Division, changes: ByShard, resources: IndexResources
+    work: Work, gallery: Gallery, division: Division, changes: ChangesByShard, resources: IndexResources
 ) -> list[Delta]:
     """Make the delta of every shard that has changed.
 
@@ -53,8 +54,9 @@ def make_deltas(
     Returns:
         A delta for each shard, in any order; without a segment where the shard stays as it is.
     """
-    same = [Delta(None, changed.kept) for changed in changes.values() if changed.none]
-    items = ((shard, division.of_shard(shard), changed) for shard, changed in changes.items() if not changed.none)
+    same = [Delta(None, changes.kept[shard]) for shard in range(division.shards) if changes.none(shard)]
+    changed = (shard for shard in range(division.shards) if not changes.none(shard))
+    items = ((shard, division.of_shard(shard), changes.of(shard)) for shard in changed)
     return same + list(run_tasks(delta_step, items, resources, work=work, gallery=gallery))
 
 
@@ -67,15 +69,7 @@ def delta_step(item: tuple[int, range, Changes], *, work: Work, gallery: Gallery
         return Delta(known["segment"] and Segment.model_validate(known["segment"]), known["rows"])
     content = gallery.manifest.content
     rows = work.parts.read(parts, row_schema(content.dimension, content.columns))
-    unreadable = set(changes.changed["id"].to_pylist()) - set(rows["id"].to_pylist())
-    delta, objects = delta_of_shard(
-        gallery,
-        shard,
-        rows=rows,
-        rewritten=changes.rewritten,
-        gone=[*changes.gone, *unreadable],
-        codebooks=gallery.codebooks(),
-    )
+    delta, objects = delta_of_shard(gallery, shard, rows=rows, changes=changes, codebooks=gallery.codebooks())
     segment = delta.segment.model_dump(mode="json") if delta.segment else None
     work.keep(step, json.dumps({"segment": segment, "rows": delta.rows}).encode(), objects)
     return delta

@@ -4,43 +4,37 @@ So a shard is made from its own parts alone and reads nothing of the others; and
 depend on what was finished when a run was killed.
 """
 
-from collections.abc import Container, Iterator
+import itertools
+from collections.abc import Callable, Container, Iterator, Sequence
 
-import numpy as np
 import pyarrow as pa
-
-from sketchray.gallery import shard_of
-
-CHUNK = 1 << 16  # ids that are Python strings at a time
 
 
 class Division:
     """Which pictures are in which part. Parts are numbered from shard to shard.
 
+    Attributes:
+        rows: pictures in all of them.
+
     Args:
-        pictures: ``id`` and whatever else, sorted by id.
-        shards: how many.
+        counts: pictures of each shard.
+        pictures: returns a shard's, sorted by id; called for one at a time.
         part_size: pictures in a part; the last of each shard has the rest.
     """
 
-    def __init__(self, pictures: pa.Table, *, shards: int, part_size: int) -> None:
-        self.pictures, self.shards, self.part_size = pictures, shards, part_size
-        self._shard_N = shards_of(pictures["id"], shards)
-        parts_S = -(-np.bincount(self._shard_N, minlength=shards) // part_size)
-        self._first_S = np.concatenate([[0], np.cumsum(parts_S)]).tolist()
+    def __init__(self, counts: Sequence[int], pictures: Callable[[int], pa.Table], *, part_size: int) -> None:
+        self.shards, self.rows = len(counts), sum(counts)
+        self._pictures, self._part_size = pictures, part_size
+        self._first_S = list(itertools.accumulate((-(-count // part_size) for count in counts), initial=0))
 
     @property
     def parts(self) -> int:
         """Number of parts."""
-        return int(self._first_S[-1])
+        return self._first_S[-1]
 
     def of_shard(self, shard: int) -> range:
         """Return the numbers of a shard's parts."""
         return range(self._first_S[shard], self._first_S[shard + 1])
-
-    def rows_of(self, shard: int) -> pa.Table:
-        """Return a shard's pictures, sorted by id."""
-        return self.pictures.filter(pa.array(self._shard_N == shard))
 
     def unfinished(self, finished: Container[int]) -> Iterator[pa.Table]:
         """Yield the pictures of every part that is not finished, with the part's number in a column ``part``."""
@@ -48,16 +42,8 @@ class Division:
             numbers = self.of_shard(shard)
             if all(part in finished for part in numbers):
                 continue
-            rows = self.rows_of(shard)
+            rows = self._pictures(shard)
             for place, part in enumerate(numbers):
                 if part not in finished:
-                    pictures = rows.slice(place * self.part_size, self.part_size)
+                    pictures = rows.slice(place * self._part_size, self._part_size)
                     yield pictures.append_column("part", pa.array([part] * pictures.num_rows, pa.int64()))
-
-
-def shards_of(ids: pa.ChunkedArray, shards: int) -> np.ndarray:
-    """Return the shard of each id, int32."""
-    if shards == 1:
-        return np.zeros(len(ids), dtype=np.int32)
-    chunks = (ids.slice(first, CHUNK).to_pylist() for first in range(0, len(ids), CHUNK))
-    return np.fromiter((shard_of(name, shards) for chunk in chunks for name in chunk), np.int32, len(ids))

@@ -60,7 +60,7 @@ def embed_all(
     """
     rows, problems = 0, list[Problem]()
     embedded = embed_parts(division, parts, config, plan, finished=finished)
-    with contextlib.closing(Progress(division.pictures.num_rows, "index", unit="picture")) as bar:
+    with contextlib.closing(Progress(division.rows, "index", unit="picture")) as bar:
         for summary in itertools.chain(finished.values(), embedded):
             rows += summary.rows
             problems += summary.problems
@@ -113,3 +113,4 @@ def embed_parts(
         )
         for row in stream.iter_rows():
             yield Summary(**json.loads(row["summary"]))
+        del blocks, stream  # so that the object store is free of them before it gets the next

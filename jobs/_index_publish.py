@@ -5,7 +5,17 @@ from typing import Any
 
 from jobs._index_parts import Problem, may_pass
 from jobs._index_work import Work
-from sketchray.gallery import Content, GalleryError, Manifest, ObjectRef, Pointer, encode_report, place, publish
+from sketchray.gallery import (
+    Content,
+    GalleryError,
+    GalleryPlan,
+    Manifest,
+    ObjectRef,
+    Pointer,
+    encode_report,
+    place,
+    publish,
+)
 from sketchray.gallery.build import describe_version
 from sketchray.gallery.publish import begin_version, store_manifest, version_key
 from sketchray.gallery.segment import REPORT, read_table
@@ -37,6 +47,7 @@ def publish_run(
     *,
     name: str,
     source: str,
+    plan: GalleryPlan,
     rows: int,
     expected: Pointer | None,
     problems: Sequence[Problem] = (),
@@ -48,6 +59,7 @@ def publish_run(
         content: what the version consists of; keys without a folder are of the run's objects.
         name: the gallery.
         source: where the pictures come from, in words.
+        plan: how the version was made.
         rows: pictures that can be found.
         expected: the pointer as it was when the run began.
         problems: unreadable pictures; if one may be there the next time, the same run then tries again.
@@ -59,7 +71,7 @@ def publish_run(
     version, parent = content.version(), expected.version if expected else None
     begin_version(work.gallery, version)
     work.copy_to(version)
-    described = describe_version(name, content, parent=parent, source=source, rows=rows)
+    described = describe_version(name, content, parent=parent, source=source, rows=rows, plan=plan)
     manifest = store_manifest(work.gallery, described)
     publish(work.gallery, version, expected=expected)
     work.finish(version, again=any(map(may_pass, problems)))

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import pyarrow as pa
+from pydantic import Field
 
 from jobs._cluster import connect
-from jobs._index_build import find_encoder, source_names
-from jobs._index_config import EmbedConfig, same_columns
+from jobs._index_build import SEVERAL, find_encoder, source_uris
+from jobs._index_config import EXCLUDE, EmbedConfig, same_columns
 from jobs._index_deltas import compare_shards, make_deltas
 from jobs._index_division import Division
 from jobs._index_embed import EmbedPlan, embed_all
@@ -14,10 +14,10 @@ from jobs._index_publish import describe, find_run, publish_run, report_problems
 from jobs._index_timing import Timing
 from jobs._index_work import Work
 from sketchray.encoders import Encoder
-from sketchray.gallery import Gallery, GalleryError, open_gallery
+from sketchray.gallery import Gallery, GalleryError, GalleryPlan, open_gallery
 from sketchray.gallery.deltas import with_deltas
 from sketchray.gallery.publish import expect_current
-from sketchray.gallery.source import list_source, listing_digest
+from sketchray.gallery.source import list_source
 from sketchray.storage import default_store
 
 
@@ -25,9 +25,13 @@ class UpdateConfig(EmbedConfig):
     """An update: the gallery becomes what the source is now.
 
     Attributes:
+        source: as `BuildConfig`'s; None for the gallery's.
+        exclude: as `BuildConfig`'s; None for the gallery's.
         encoder: as `BuildConfig`'s; it must be the gallery's. None for the gallery's, from where it was.
     """
 
+    source: tuple[str, ...] | None = Field(default=None, min_length=1)
+    exclude: tuple[str, ...] | None = None
     encoder: str | None = None
 
 
@@ -37,16 +41,13 @@ def update(config: UpdateConfig) -> dict[str, Any]:
     gallery = open_gallery(default_store(), config.gallery)
     store, content = gallery.store, gallery.manifest.content
     expected = expect_current(store, gallery.version)
-    encoder = gallerys_encoder(gallery, config.encoder)
+    encoder, made = gallerys_encoder(gallery, config.encoder), plan_of(gallery, config)
     with timing.of("list"):
-        pictures, columns, listed = list_source(config.source, exclude=config.exclude)
-    total = pictures.num_rows + len(listed)
-    run_id = config.run_id(
-        listing=listing_digest(pictures),
-        encoder=content.encoder,
-        columns=same_columns(columns),
-        parent=gallery.version,
-    )
+        listing = list_source(made.sources, exclude=made.exclude)
+        pictures, listed = listing.divide(content.shards)
+    total = sum(pictures.rows) + len(listing.problems)
+    columns = same_columns(listing.columns)
+    run_id = config.run_id(listing=listed, encoder=content.encoder, columns=columns, parent=gallery.version)
     work = Work(store, run_id)
     if found := find_run(work, expected=expected):
         return describe(store, found) | {"status": "found"}
@@ -54,25 +55,18 @@ def update(config: UpdateConfig) -> dict[str, Any]:
     connect()
     with timing.of("compare"):
         changes = compare_shards(gallery, pictures, config.resources)
-    to_embed = pa.concat_tables([changed.to_embed for changed in changes.values()]).sort_by("id")
-    division = Division(to_embed, shards=content.shards, part_size=config.part_size)
+    pictures.close()
+    division = Division(changes.embedded, changes.to_embed, part_size=config.part_size)
     finished = work.begin(parts=division.parts)
     plan = EmbedPlan(content.encoder.uri, encoder.config.image_size, content.columns)
     with timing.of("pipeline"):
         embedded = embed_all(division, work.parts, config, plan, timing, finished=finished)
-    problems = [*listed, *embedded.problems]
+    problems = [*listing.problems, *embedded.problems]
     report = report_problems(work, problems, total=total, max_bad=config.max_bad)
     with timing.of("segments"):
         deltas = make_deltas(work, gallery, division, changes, config.resources)
     updated = with_deltas(content, [delta.segment for delta in deltas], report=report)
-    said = {
-        "new": sum(changed.new.num_rows for changed in changes.values()),
-        "changed": sum(changed.changed.num_rows for changed in changes.values()),
-        "rewritten": sum(changed.rewritten.num_rows for changed in changes.values()),
-        "gone": sum(len(changed.gone) for changed in changes.values()),
-        "kept": sum(changed.kept for changed in changes.values()),
-        "parts_resumed": len(finished),
-    }
+    said = changes.counted() | {"parts_resumed": len(finished)}
     if updated.version() == gallery.version:
         work.remove()
         return describe(store, gallery.manifest) | {"status": "unchanged", **said, "seconds": timing.rounded()}
@@ -81,12 +75,29 @@ def update(config: UpdateConfig) -> dict[str, Any]:
             work,
             updated,
             name=config.gallery,
-            source=source_names(config.source),
+            source=SEVERAL.join(made.sources),
+            plan=made,
             rows=sum(delta.rows for delta in deltas),
             expected=expected,
             problems=problems,
         )
     return describe(store, published) | {"status": "updated", **said, "seconds": timing.rounded()}
+
+
+def plan_of(gallery: Gallery, config: UpdateConfig) -> GalleryPlan:
+    """Return how an update goes on with a gallery: as before, but for what it is told.
+
+    Raises:
+        GalleryError: it is not told the source, and the manifest is from before the sources were kept one by one.
+    """
+    manifest, plan = gallery.manifest, gallery.manifest.plan or GalleryPlan()
+    sources, exclude = (plan.sources, plan.exclude) if plan.sources else ((manifest.source,), EXCLUDE)
+    if config.source is not None:
+        sources = source_uris(config.source)
+    elif not plan.sources and SEVERAL in manifest.source:
+        raise GalleryError(f"gallery {manifest.name}: which of {manifest.source} is a source of its own? Give source=")
+    exclude = exclude if config.exclude is None else config.exclude
+    return plan.model_copy(update={"sources": sources, "exclude": exclude})
 
 
 def gallerys_encoder(gallery: Gallery, uri: str | None) -> Encoder:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from jobs._index_build import build, source_names
+from jobs._index_build import build, source_uris
 from jobs._index_config import BuildConfig, EmbedConfig
 from jobs._index_decode import decode_part
 from jobs._index_embedder import Embedder
@@ -184,7 +184,7 @@ def embedder(tmp_path: Path, precision: Any) -> Embedder:
 def test_a_picture_whose_embedding_has_no_direction_is_a_problem(
     tmp_path: Path, pictures: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = list_source([pictures.uri]).pictures.slice(0, 3)
+    listed = list_source([pictures.uri]).divide(1).pictures.rows_of(0).slice(0, 3)
     decoded = decode_part(listed.append_column("part", pa.array([7] * 3)), size=32, thumbnail=16, readers=2)
     embed, real = embedder(tmp_path, "float32"), Embedder.embed
 
@@ -205,7 +205,7 @@ def test_a_picture_whose_embedding_has_no_direction_is_a_problem(
 
 
 def test_the_precision_that_is_meant() -> None:
-    known = {"gallery": "g", "source": "s"}
+    known = {"gallery": "g"}
     assert EmbedConfig.model_validate(known).embed_precision == "float32"
     assert EmbedConfig.model_validate(known | {"resources": {"actor_gpus": 1}}).embed_precision == "float16"
     assert EmbedConfig.model_validate(known | {"precision": "bfloat16"}).embed_precision == "bfloat16"
@@ -215,4 +215,4 @@ def test_one_source_may_stand_alone(tmp_path: Path) -> None:
     one = BuildConfig.model_validate({"gallery": "g", "source": str(tmp_path), "encoder": ENCODER})
     assert one.source == (str(tmp_path),)
     both = BuildConfig.model_validate({"gallery": "g", "source": [str(tmp_path), "s3://b/c/"], "encoder": ENCODER})
-    assert source_names(both.source) == f"file://{tmp_path}, s3://b/c"
+    assert source_uris(both.source) == (f"file://{tmp_path}", "s3://b/c")

@@ -6,40 +6,69 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs._index_changes import ChangesByShard
 from jobs._index_division import Division
 from jobs._index_parts import Parts, Summary, sampled_fraction
-from sketchray.gallery import shard_of
 from sketchray.gallery.build import row_schema
+from sketchray.gallery.changes import Changes
 from sketchray.gallery.codebooks import take_sample
 from sketchray.gallery.segment import embedding_column
 from sketchray.storage import open_store
 
 
-@given(
-    ids=st.lists(st.text("abcdef0123456789", min_size=1, max_size=6), unique=True, max_size=60).map(sorted),
-    shards=st.integers(1, 5),
-    part_size=st.integers(1, 9),
-    data=st.data(),
-)
+@settings(deadline=None)
+@given(counts=st.lists(st.integers(0, 30), min_size=1, max_size=5), part_size=st.integers(1, 9), data=st.data())
 def test_unfinished_parts_are_the_pictures_of_their_shard_in_order(
-    ids: list[str], shards: int, part_size: int, data: st.DataObject
+    counts: list[int], part_size: int, data: st.DataObject
 ) -> None:
-    division = Division(pa.table({"id": pa.array(ids, pa.string())}), shards=shards, part_size=part_size)
+    ids = [[f"{shard}-{row:02d}" for row in range(count)] for shard, count in enumerate(counts)]
+    division = Division(counts, lambda shard: pa.table({"id": pa.array(ids[shard], pa.string())}), part_size=part_size)
     expected: dict[int, list[str]] = {}
-    for shard in range(shards):
-        mine = [name for name in ids if shard_of(name, shards) == shard]
-        assert division.rows_of(shard)["id"].to_pylist() == mine
+    for shard, mine in enumerate(ids):
         assert division.of_shard(shard).start == len(expected)
         for first in range(0, len(mine), part_size):
             expected[len(expected)] = mine[first : first + part_size]
         assert division.of_shard(shard).stop == len(expected)
-    assert division.parts == len(expected)
+    assert (division.parts, division.rows, division.shards) == (len(expected), sum(counts), len(counts))
     finished = data.draw(st.sets(st.sampled_from(sorted(expected)))) if expected else set()
     found = {block["part"][0].as_py(): block["id"].to_pylist() for block in division.unfinished(finished)}
     assert found == {part: names for part, names in expected.items() if part not in finished}
+
+
+def test_a_shard_without_unfinished_parts_is_not_read() -> None:
+    read: list[int] = []
+
+    def pictures(shard: int) -> pa.Table:
+        read.append(shard)
+        return pa.table({"id": ["a", "b"]})
+
+    division = Division([2, 2, 2], pictures, part_size=1)
+    assert [block["part"][0].as_py() for block in division.unfinished({0, 1, 4})] == [2, 3, 5]
+    assert read == [1, 2]
+
+
+def test_changes_come_back_by_shard_and_are_counted() -> None:
+    def table(*names: str) -> pa.Table:
+        return pa.table({"id": pa.array(names, pa.string())})
+
+    given = [
+        Changes(table("d", "e"), table("a"), table("c"), ["b"], 4),
+        Changes(table(), table(), table(), [], 3),
+        Changes(table(), table(), table(), ["x"], 0),
+    ]
+    changes = ChangesByShard(3)
+    for shard in (2, 0, 1):
+        changes.add(shard, given[shard])
+    for shard, one in enumerate(given):
+        found = changes.of(shard)
+        assert [part.to_pylist() for part in found[:3]] == [part.to_pylist() for part in one[:3]]
+        assert (found.gone, found.kept, changes.none(shard)) == (one.gone, one.kept, one.none)
+        assert changes.to_embed(shard).equals(one.to_embed)
+    assert list(changes.embedded) == [3, 0, 0]
+    assert changes.counted() == {"new": 2, "changed": 1, "rewritten": 1, "gone": 2, "kept": 7}
 
 
 def rows(first: int, count: int) -> pa.Table:

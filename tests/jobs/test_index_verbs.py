@@ -56,11 +56,12 @@ def test_a_gallery_is_built_updated_compacted_verified_and_cleaned(
 ) -> None:
     monkeypatch.setenv("SKETCHRAY_STORE", str(tmp_path / "store"))
     store, source = open_store(str(tmp_path / "store")), f"source={pictures.uri}"
-    first = verbs("gallery=g", source, ENCODER, "shards=2", "codebooks.codewords=4", *SMALL)  # without a verb: build
+    # Without a verb: build.
+    first = verbs("gallery=g", source, ENCODER, "shards=2", "codebooks.codewords=4", "index.kind=flat-int8", *SMALL)
     assert (first["status"], first["rows"]) == ("built", PHOTOS)
     before = listed(store)
 
-    same = verbs("update", "gallery=g", source, ENCODER, *SMALL)
+    same = verbs("update", "gallery=g", ENCODER, *SMALL)
     assert (same["status"], same["version"], same["kept"]) == ("unchanged", first["version"], PHOTOS)
     assert "An update keeps the vectors" in verbs.complaint(
         "update", "gallery=g", source, "encoder=frozen:efficientnet_lite0@64"
@@ -71,7 +72,7 @@ def test_a_gallery_is_built_updated_compacted_verified_and_cleaned(
     pictures.write("gallery/noise_3.png", b"no picture any more")
     pictures.delete("photos/star/star_0.png")
     pictures.write("gallery/damaged.png", b"never was one")
-    updated = verbs("update", "gallery=g", source, *SMALL)
+    updated = verbs("update", "gallery=g", *SMALL)
     counted = {name: updated[name] for name in ("status", "new", "changed", "gone", "kept", "rows", "unreadable")}
     assert counted == {
         "status": "updated",
@@ -97,6 +98,7 @@ def test_a_gallery_is_built_updated_compacted_verified_and_cleaned(
     assert set(compacted["drift"]) == {"cluster", "mixture"}
     assert listed(store) == after
     assert verbs("compact", "gallery=g")["status"] == "unchanged"
+    assert all(segment.index is not None for segment in open_gallery(store, "g").manifest.content.segments)
 
     back = verbs("rollback", "gallery=g", f"version='{first['version']}'")
     assert (back["version"], listed(store)) == (first["version"], before)

@@ -99,23 +99,24 @@ def test_pictures_are_listed_there_and_a_gallery_written_here(s3_store_uri: str)
         there.write(name, name.encode())
     here.write("photos/cat/a.png", b"another picture under the same key")
 
-    listing = list_source([there.uri])
-    uris = listing.pictures["uri"].to_pylist()
+    listed = list_source([there.uri]).divide(1).pictures.rows_of(0)
+    uris = listed["uri"].to_pylist()
     assert sorted(uris) == [f"{there.uri}/photos/cat/a.png", f"{there.uri}/photos/dog/b.png"]
     assert {read_uri(uri) for uri in uris} == {b"photos/cat/a.png", b"photos/dog/b.png"}
     assert read_uri(here.uri_of("photos/cat/a.png")) == b"another picture under the same key"
     both = list_source([here.uri, there.uri])
-    assert (both.pictures.num_rows, both.problems) == (3, [])
+    assert (both.rows, both.problems) == (3, [])
 
     here.write("table.csv", "\n".join(["uri,label", *(f"{uri},x" for uri in uris), "photos/cat/a.png,y"]).encode())
     named = list_source([here.uri_of("table.csv")])
     assert named.problems == []
-    assert set(named.pictures["uri"].to_pylist()) == {*uris, here.uri_of("photos/cat/a.png")}
-    etags = dict(zip(listing.pictures["uri"].to_pylist(), listing.pictures["etag"].to_pylist(), strict=True))
-    asked = dict(zip(named.pictures["uri"].to_pylist(), named.pictures["etag"].to_pylist(), strict=True))
+    rows = named.divide(1).pictures.rows_of(0)
+    assert set(rows["uri"].to_pylist()) == {*uris, here.uri_of("photos/cat/a.png")}
+    etags = dict(zip(uris, listed["etag"].to_pylist(), strict=True))
+    asked = dict(zip(rows["uri"].to_pylist(), rows["etag"].to_pylist(), strict=True))
     assert asked.items() >= etags.items()
 
     filesystem, base = there.arrow()
-    pq.write_table(listing.pictures, f"{base}/pictures.parquet", filesystem=filesystem)
+    pq.write_table(listed, f"{base}/pictures.parquet", filesystem=filesystem)
     assert there.exists("pictures.parquet")
     assert not here.exists("pictures.parquet")

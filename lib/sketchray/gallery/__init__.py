@@ -4,7 +4,6 @@ from sketchray.gallery.build import encode_report, encode_segment, place
 from sketchray.gallery.codebooks import Codebooks, FitPlan
 from sketchray.gallery.compact import compact_gallery
 from sketchray.gallery.gc import collect_garbage
-from sketchray.gallery.index import IndexPlan
 from sketchray.gallery.manifest import (
     CodebookRef,
     Column,
@@ -17,6 +16,7 @@ from sketchray.gallery.manifest import (
     check_name,
     shard_of,
 )
+from sketchray.gallery.plan import GalleryPlan, IndexPlan
 from sketchray.gallery.publish import (
     Pointer,
     gallery_store,
@@ -40,6 +40,7 @@ __all__ = [
     "FitPlan",
     "Gallery",
     "GalleryError",
+    "GalleryPlan",
     "Hit",
     "IndexPlan",
     "Manifest",

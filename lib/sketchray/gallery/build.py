@@ -8,8 +8,9 @@ from typing import Literal
 import pyarrow as pa
 
 from sketchray.gallery.codebooks import Codebooks, encode_rows
-from sketchray.gallery.index import IndexPlan, build_index, plan_index
-from sketchray.gallery.manifest import Column, Content, Manifest, ObjectRef, Segment, shard_of
+from sketchray.gallery.index import build_index, plan_index
+from sketchray.gallery.manifest import Column, Content, Manifest, ObjectRef, Segment
+from sketchray.gallery.plan import GalleryPlan, IndexPlan
 from sketchray.gallery.publish import version_key
 from sketchray.gallery.segment import (
     REPORT,
@@ -28,12 +29,6 @@ DEFAULT_PLAN = IndexPlan()
 def row_schema(dimension: int, columns: Sequence[Column] = ()) -> pa.Schema:
     """Return the schema of rows before they are split into vectors and thumbnails: the former's and ``jpeg``."""
     return vector_schema(dimension, columns).append(THUMBNAILS.field("jpeg"))
-
-
-def rows_of_shard(rows: pa.Table, shard: int, shards: int) -> pa.Table:
-    """Return those rows whose ids belong to a shard."""
-    mine = [shard_of(sample_id, shards) == shard for sample_id in rows["id"].to_pylist()]
-    return rows.filter(pa.array(mine, pa.bool_()))
 
 
 def encode_segment(
@@ -110,7 +105,9 @@ def place(content: Content) -> Content:
     return content.model_copy(update={"segments": segments, "codebooks": codebooks, "report": moved(content.report)})
 
 
-def describe_version(name: str, content: Content, *, parent: str | None, source: str, rows: int) -> Manifest:
+def describe_version(
+    name: str, content: Content, *, parent: str | None, source: str, rows: int, plan: GalleryPlan | None = None
+) -> Manifest:
     """Return the manifest of a version made now.
 
     Args:
@@ -119,6 +116,7 @@ def describe_version(name: str, content: Content, *, parent: str | None, source:
         parent: the version that was current before.
         source: URI of the pictures.
         rows: pictures that can be found: those of the segments without what tombstones took.
+        plan: how it was made; None where that is not known.
     """
     return Manifest(
         name=name,
@@ -127,6 +125,7 @@ def describe_version(name: str, content: Content, *, parent: str | None, source:
         created_at=datetime.now(UTC),
         source=source,
         rows=rows,
+        plan=plan,
         unreadable=content.report.rows if content.report else 0,
         content=content,
     )

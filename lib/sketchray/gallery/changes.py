@@ -1,13 +1,14 @@
 """What an update has to do: a listing of the source beside the rows that a gallery has, by id and etag."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sketchray.gallery.manifest import GalleryError
+from sketchray.gallery.sharding import rows_by_shard
 
 OWN = ("id", "key", "uri", "etag", "label", "embedding", "jpeg")  # what is left of a table are metadata columns
 
@@ -78,6 +79,13 @@ def join_changes(parts: Iterable[Changes]) -> Changes:
     new, changed, rewritten, gone, kept = zip(*parts, strict=True)
     new, changed, rewritten = (pa.concat_tables(group).sort_by("id") for group in (new, changed, rewritten))
     return Changes(new, changed, rewritten, sorted(itertools.chain(*gone)), sum(kept))
+
+
+def split_changes(changes: Changes, shards: int) -> Iterator[Changes]:
+    """Yield the changes of shard 0, of shard 1 and so on; ``kept`` is of all shards, and so in none of them."""
+    tables = (changes.new, changes.changed, changes.rewritten, pa.table({"id": pa.array(changes.gone, pa.string())}))
+    for new, changed, rewritten, gone in zip(*(rows_by_shard(table, shards) for table in tables), strict=True):
+        yield Changes(new, changed, rewritten, gone["id"].to_pylist(), 0)
 
 
 def conform(listing: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from sketchray.gallery.build import DEFAULT_PLAN, describe_version, encode_segment, place
+from sketchray.gallery.build import describe_version, encode_segment, place
 from sketchray.gallery.codebooks import REFIT, Codebooks, FitPlan, encode_rows, take_sample
 from sketchray.gallery.deltas import rows_with_pictures
-from sketchray.gallery.index import IndexPlan
-from sketchray.gallery.manifest import CodebookRef, Content, Segment
+from sketchray.gallery.manifest import CodebookRef, Content, Manifest, Segment
+from sketchray.gallery.plan import GalleryPlan, IndexPlan
 from sketchray.gallery.publish import expect_current, publish_objects
 from sketchray.gallery.reader import Gallery
 from sketchray.gallery.refit import choose_codebooks
@@ -40,6 +40,12 @@ class Compacted(NamedTuple):
     folded: tuple[int, ...]
     drift: dict[str, float]
     refitted: tuple[str, ...]
+
+
+def plan_after(manifest: Manifest, index: IndexPlan | None) -> GalleryPlan:
+    """Return how a version is made that is compacted by some index, or by the gallery's own."""
+    plan = manifest.plan or GalleryPlan()
+    return plan if index is None else plan.model_copy(update={"index": index})
 
 
 def shards_with_deltas(content: Content) -> tuple[int, ...]:
@@ -110,13 +116,14 @@ def with_bases(content: Content, bases: Sequence[Segment], codebooks: Sequence[C
 
 
 def compact_gallery(
-    gallery: Gallery, *, plan: IndexPlan = DEFAULT_PLAN, fit: FitPlan = NO_NEW, threshold: float = REFIT
+    gallery: Gallery, *, plan: IndexPlan | None = None, fit: FitPlan = NO_NEW, threshold: float = REFIT
 ) -> Compacted:
     """Publish a version without deltas, in this process, a shard at a time.
 
     Args:
         gallery: the current version.
-        plan: the index of new base segments.
+        plan: the index of new base segments; None for the gallery's own, which is the default's where a manifest does
+            not have one.
         fit: which codebooks the gallery shall have. Those that it lacks are fitted by this plan, as far as there are
             rows enough; those that it has are fitted again as they were, from a sample of this plan's size.
         threshold: drift above which a codebook is fitted again.
@@ -126,11 +133,14 @@ def compact_gallery(
         GalleryError: an object of the gallery is not what the manifest says, or faiss cannot build an index.
     """
     expected, content = expect_current(gallery.store, gallery.version), gallery.manifest.content
+    after = plan_after(gallery.manifest, plan)
     samples = (sample_of_shard(gallery, shard, fit.fit_rows) for shard in range(content.shards))
     choice = choose_codebooks(gallery, join_samples(samples, fit.fit_rows), fit=fit, threshold=threshold)
     objects, bases = dict(choice.objects), []
     for shard in range(content.shards):
-        base, parts = fold_shard(gallery, shard, plan=plan, codebooks=choice.codebooks, recode=bool(choice.refitted))
+        base, parts = fold_shard(
+            gallery, shard, plan=after.index, codebooks=choice.codebooks, recode=bool(choice.refitted)
+        )
         bases.append(base)
         objects |= parts
     result = Compacted(gallery, False, shards_with_deltas(content), choice.drift, choice.refitted)
@@ -139,7 +149,7 @@ def compact_gallery(
         return result
     manifest = gallery.manifest
     described = describe_version(
-        manifest.name, compacted, parent=gallery.version, source=manifest.source, rows=manifest.rows
+        manifest.name, compacted, parent=gallery.version, source=manifest.source, rows=manifest.rows, plan=after
     )
     stored = publish_objects(gallery.store, described, objects, expected=expected)
     return result._replace(gallery=Gallery(gallery.store, stored), published=True)

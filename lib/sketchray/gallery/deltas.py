@@ -1,15 +1,16 @@
 """Delta segments: what an update does to one shard, and the version's content with the deltas of all shards."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sketchray.gallery.build import encode_segment, place, row_schema
+from sketchray.gallery.changes import Changes
 from sketchray.gallery.codebooks import Codebooks
-from sketchray.gallery.index import IndexPlan
 from sketchray.gallery.manifest import Content, GalleryError, ObjectRef, Segment
+from sketchray.gallery.plan import IndexPlan
 from sketchray.gallery.reader import Gallery
 from sketchray.gallery.segment import THUMBNAILS
 
@@ -27,22 +28,16 @@ class Delta(NamedTuple):
 
 
 def delta_of_shard(
-    gallery: Gallery,
-    shard: int,
-    *,
-    rows: pa.Table,
-    rewritten: pa.Table,
-    gone: Sequence[str],
-    codebooks: Codebooks,
+    gallery: Gallery, shard: int, *, rows: pa.Table, changes: Changes, codebooks: Codebooks
 ) -> tuple[Delta, dict[str, bytes]]:
     """Make one shard's delta segment: a function of its arguments, in whatever order the rows come.
 
     Args:
         gallery: the version to update.
         shard: which shard of it; rows and ids of other shards are an error of the caller's.
-        rows: of `row_schema`, embedded: the new and the changed pictures.
-        rewritten: rows of the listing whose embedding and thumbnail stay: the shard's are taken.
-        gone: ids to remove: pictures that are gone, and changed ones that cannot be read. Unknown ones are passed over.
+        rows: of `row_schema`, embedded: the new and the changed pictures. A changed one that is missing could not be
+            read, and is removed.
+        changes: the shard's. Where a row is rewritten the embedding and thumbnail that the shard has are taken.
         codebooks: the gallery's, which code the new rows.
 
     Returns:
@@ -52,9 +47,9 @@ def delta_of_shard(
         GalleryError: an object of the shard is not what the manifest says.
     """
     live = gallery.live(shard, columns=["id"])["id"]
-    if rewritten.num_rows:
-        rows = pa.concat_tables([rows, _rewrite(gallery, shard, rewritten)])
-    replaced = pa.array([*gone, *rows["id"].to_pylist()], pa.string())
+    if changes.rewritten.num_rows:
+        rows = pa.concat_tables([rows, _rewrite(gallery, shard, changes.rewritten)])
+    replaced = pa.array([*changes.gone, *changes.changed["id"].to_pylist(), *rows["id"].to_pylist()], pa.string())
     tombstones = live.filter(pc.is_in(live, value_set=replaced)).to_pylist()
     if not tombstones and not rows.num_rows:
         return Delta(None, len(live)), {}

@@ -94,6 +94,9 @@ def collect_garbage(
             runs = _hold(gallery.child(WORK), runs, before, marks)
             _delete(gallery, spare)
             _delete(gallery, _flat(WORK, runs))
+    if not dry_run:
+        for folder in (VERSIONS, WORK):
+            gallery.child(folder).prune()
     gone = spare | _flat(WORK, runs)
     return Collected(
         kept=tuple(sorted(kept)),

@@ -7,39 +7,21 @@ looks (``nprobe``, ``efSearch``) is measured when it is built, stored in it, and
 import math
 import re
 import threading
-from typing import Any, Literal
+from typing import Any
 
 import faiss
 import numpy as np
-from pydantic import Field
 from threadpoolctl import threadpool_limits
 
-from sketchray.config import Config
 from sketchray.gallery.effort import tune
 from sketchray.gallery.manifest import GalleryError
+from sketchray.gallery.plan import IndexPlan
 
 LISTS_A_ROOT = 4  # lists of an inverted file, for each unit of the square root of the rows
 TRAINED_ROWS = 39, 64  # rows that k-means sees for each list: at least (faiss warns below it), at most
 LINKS = 32  # of a node in a graph
 _SWIG: Any = faiss  # its type stubs do not know the keyword arguments of search parameters
 _LIMITS = threading.Lock()  # faiss's limits are the process's
-
-
-class IndexPlan(Config):
-    """How base segments are searched.
-
-    Attributes:
-        kind: ``flat`` compares every row in float32, ``flat-fp16`` and ``flat-int8`` compare copies of half and a
-            quarter of the size, ``ivf-int8`` looks into some lists of an inverted file, ``hnsw`` walks a graph over
-            int8 vectors; ``auto`` is ``flat`` up to ``exact_rows`` of a segment and ``ivf-int8`` above. All but
-            ``flat`` are held beside the vectors, from which candidates are scored again: they save time, not memory.
-        factory: a faiss factory string instead, as ``IVF1024,PQ64``; it goes before ``kind``.
-        exact_rows: rows of a segment up to which ``auto`` searches exactly.
-    """
-
-    kind: Literal["auto", "flat", "flat-fp16", "flat-int8", "ivf-int8", "hnsw"] = "auto"
-    factory: str | None = None
-    exact_rows: int = Field(default=200_000, ge=0)
 
 
 def plan_index(plan: IndexPlan, rows: int, dimension: int) -> str | None:

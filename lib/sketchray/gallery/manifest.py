@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import from_json
 
 from sketchray.config import Config, digest
+from sketchray.gallery.plan import GalleryPlan
 from sketchray.gallery.references import RESERVED, CodebookRef, Column, EncoderRef, ObjectRef, Segment
 
 __all__ = [
@@ -117,6 +118,7 @@ class Manifest(Config):
         source: URI of the pictures.
         rows: pictures that can be found.
         unreadable: pictures that the report names.
+        plan: how it was made, for those who go on with it; None where a manifest is from before this was kept.
         content: everything a search depends on.
     """
 
@@ -128,6 +130,7 @@ class Manifest(Config):
     source: str
     rows: int = Field(ge=0)
     unreadable: int = Field(ge=0)
+    plan: GalleryPlan | None = None
     content: Content
 
     @model_validator(mode="after")

@@ -7,17 +7,16 @@ import pyarrow as pa
 
 from sketchray.data.folder import PICTURES, word_of
 from sketchray.data.samples import sample_id
-from sketchray.gallery.manifest import Column
 from sketchray.gallery.source_rows import LISTING, Problem, listing_problem
 from sketchray.storage import NotFound, Store
 
 NAMES = "names.json"
-CHUNK = 1 << 16  # rows that are Python objects at a time; a key costs 0.5 KiB at the peak, 176 bytes in the end
+CHUNK = 1 << 14  # rows that are Python objects at a time, of some 0.5 KiB each
 
 
 def list_prefixes(
-    stores: Sequence[Store], *, exclude: Sequence[str] = ()
-) -> tuple[pa.Table, tuple[Column, ...], list[Problem]]:
+    stores: Sequence[Store], problems: list[Problem], *, exclude: Sequence[str] = ()
+) -> Iterator[pa.Table]:
     """List everything under some prefixes that has a picture's file extension, once.
 
     A picture's id is the digest of its key below the first prefix: the id that the ``folder`` reader gives the file,
@@ -30,16 +29,15 @@ def list_prefixes(
     Args:
         stores: bucket prefixes or folders, each once. A picture that lies under two is listed with the first, and is a
             problem of the second.
+        problems: to be added to.
         exclude: key prefixes to leave out, below each.
 
-    Returns:
-        The pictures (`LISTING`, in no order), no metadata columns, and the problems.
+    Yields:
+        The pictures (`LISTING`), some at a time, in no order; the last table may be empty.
 
     Raises:
         ValueError: a ``names.json`` is not a mapping of texts.
     """
-    problems: list[Problem] = []
-    chunks: list[pa.Table] = []
     rows: list[tuple[str | None, ...]] = []
     for number, store in enumerate(stores):
         names = _read_names(store)
@@ -56,9 +54,9 @@ def list_prefixes(
                 continue
             rows.append((identity, key, uri, etag, label_of(key, names)))
             if len(rows) == CHUNK:
-                chunks.append(_table(rows))
+                yield _table(rows)
                 rows = []
-    return pa.concat_tables([*chunks, _table(rows)]), (), problems
+    yield _table(rows)
 
 
 def label_of(key: str, names: Mapping[str, str]) -> str | None:
@@ -70,7 +68,7 @@ def label_of(key: str, names: Mapping[str, str]) -> str | None:
 
 
 def _pictures(store: Store, exclude: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for entry in store.list():
+    for entry in store.scan():
         name = entry.key.rpartition("/")[2]
         if not name.startswith(".") and name.lower().endswith(PICTURES) and not entry.key.startswith(tuple(exclude)):
             yield entry.key, entry.etag

@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from sketchray.gallery.build import describe_version, encode_report, rows_of_shard
-from sketchray.gallery.changes import Changes, compare, join_changes
+from sketchray.gallery.build import describe_version, encode_report
+from sketchray.gallery.changes import Changes, compare, join_changes, split_changes
 from sketchray.gallery.deltas import delta_of_shard, with_deltas
 from sketchray.gallery.manifest import Content
 from sketchray.gallery.publish import expect_current, publish_objects
 from sketchray.gallery.reader import Gallery
+from sketchray.gallery.sharding import rows_by_shard
 
 
 class Updated(NamedTuple):
@@ -33,8 +34,8 @@ def changes_of_gallery(gallery: Gallery, listing: pa.Table) -> Changes:
     content = gallery.manifest.content
     columns = compared_columns(content)
     return join_changes(
-        compare(rows_of_shard(listing, shard, content.shards), gallery.live(shard, columns=columns))
-        for shard in range(content.shards)
+        compare(listed, gallery.live(shard, columns=columns))
+        for shard, listed in enumerate(rows_by_shard(listing, content.shards))
     )
 
 
@@ -66,23 +67,18 @@ def update_gallery(
     """
     expected, codebooks = expect_current(gallery.store, gallery.version), gallery.codebooks()
     manifest, shards = gallery.manifest, gallery.manifest.content.shards
-    unreadable = set(changes.changed["id"].to_pylist()) - set(rows["id"].to_pylist())
-    gone = pa.table({"id": pa.array([*changes.gone, *sorted(unreadable)], pa.string())})
     report, data = encode_report(problems)
     old = manifest.content.report
     objects = {} if old is not None and old.sha256 == report.sha256 else {report.key: data}
     deltas = []
-    for shard in range(shards):
-        delta, parts = delta_of_shard(
-            gallery,
-            shard,
-            rows=rows_of_shard(rows, shard, shards),
-            rewritten=rows_of_shard(changes.rewritten, shard, shards),
-            gone=rows_of_shard(gone, shard, shards)["id"].to_pylist(),
-            codebooks=codebooks,
-        )
+    by_shard = zip(split_changes(changes, shards), rows_by_shard(rows, shards), strict=True)
+    for shard, (changed, embedded) in enumerate(by_shard):
+        delta, parts = delta_of_shard(gallery, shard, rows=embedded, changes=changed, codebooks=codebooks)
         deltas.append(delta)
         objects |= parts
+    plan = manifest.plan
+    if source and plan:
+        plan = plan.model_copy(update={"sources": (source,)})
     content = with_deltas(manifest.content, [delta.segment for delta in deltas], report=report)
     if content.version() == gallery.version:
         return Updated(gallery, False)
@@ -92,5 +88,6 @@ def update_gallery(
         parent=gallery.version,
         source=source or manifest.source,
         rows=sum(delta.rows for delta in deltas),
+        plan=plan,
     )
     return Updated(Gallery(gallery.store, publish_objects(gallery.store, described, objects, expected=expected)), True)

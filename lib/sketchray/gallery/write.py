@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from sketchray.gallery.build import DEFAULT_PLAN, describe_version, encode_report, encode_segment, place, rows_of_shard
+from sketchray.gallery.build import DEFAULT_PLAN, describe_version, encode_report, encode_segment, place
 from sketchray.gallery.codebooks import FitPlan, encode_codebooks, fit_codebooks, take_sample
-from sketchray.gallery.index import IndexPlan
 from sketchray.gallery.manifest import Column, Content, EncoderRef
+from sketchray.gallery.plan import GalleryPlan, IndexPlan
 from sketchray.gallery.publish import gallery_store, publish_objects, read_pointer
 from sketchray.gallery.reader import Gallery
 from sketchray.gallery.segment import embedding_matrix
+from sketchray.gallery.sharding import rows_by_shard
 from sketchray.storage import Store
 
 
@@ -53,8 +54,7 @@ def write_gallery(
     fitted = fit_codebooks(sample_ND, fit)
     references, objects = encode_codebooks(fitted, sample_ND)
     objects[report.key], segments = data, []
-    for shard in range(shards):
-        mine = rows_of_shard(rows, shard, shards)
+    for shard, mine in enumerate(rows_by_shard(rows, shards)):
         segment, parts = encode_segment(mine, shard=shard, plan=plan, codebooks=fitted)
         segments.append(segment)
         objects.update(parts)
@@ -70,5 +70,7 @@ def write_gallery(
         )
     )
     parent = expected.version if expected else None
-    described = describe_version(name, content, parent=parent, source=source, rows=rows.num_rows)
+    described = describe_version(
+        name, content, parent=parent, source=source, rows=rows.num_rows, plan=GalleryPlan(index=plan)
+    )
     return Gallery(gallery, publish_objects(gallery, described, objects, expected=expected))

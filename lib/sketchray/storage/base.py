@@ -106,9 +106,22 @@ class Store(ABC):
         The order is the server's own: not all of them sort ``a-b`` before ``a/b``.
         """
 
+    def scan(self) -> Iterator[Entry]:
+        """Yield every object as `list` does, in any order, in memory that does not grow with their number.
+
+        While the store is written to, an object may come twice.
+        """
+        yield from self.list()
+
     @abstractmethod
     def delete(self, key: str) -> None:
         """Remove an object; removing one that is not there is not an error."""
+
+    def prune(self) -> None:  # noqa: B027 - a bucket has nothing to remove
+        """Remove what a deletion leaves of folders that have no object any more; a bucket has no such thing.
+
+        It may be called whoever else writes here.
+        """
 
     @abstractmethod
     def child(self, prefix: str) -> "Store":

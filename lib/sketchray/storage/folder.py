@@ -2,21 +2,17 @@
 
 import contextlib
 import errno
-import fcntl
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from sketchray.storage.base import AccessDenied, Conflict, Entry, NoSpace, NotFound, Store, StoreError, check_condition
+from sketchray.storage.folder_tree import OWN, entry_of, locked, open_temporary, remove_empty, sync_folder, walk
 
-OWN = ".sketchray-"  # locks and unfinished writes start so; they are never listed
-LOCK = f"{OWN}lock"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -54,7 +50,7 @@ class FolderStore(Store):
         path = self._path(key)
         with self._named(path):
             try:
-                return _entry(key, path.stat()) if path.is_file() else None
+                return entry_of(key, path.stat()) if path.is_file() else None
             except FileNotFoundError:  # deleted in between
                 return None
 
@@ -66,9 +62,16 @@ class FolderStore(Store):
     def list(self, prefix: str = "") -> Iterator[Entry]:
         folder = prefix.rpartition("/")[0]
         top = self._path(folder) if folder else self.root
-        for entry in _walk(top, f"{folder}/" if folder else ""):
+        for entry in walk(top, f"{folder}/" if folder else "", ordered=True):
             if entry.key.startswith(prefix):
                 yield entry
+
+    def scan(self) -> Iterator[Entry]:
+        return walk(self.root, "", ordered=False)
+
+    def prune(self) -> None:
+        with self._named(self.root):
+            remove_empty(self.root)
 
     def write(self, key: str, data: bytes, *, only_if_absent: bool = False, if_match: str | None = None) -> str:
         check_condition(self.uri_of(key), only_if_absent, if_match)
@@ -90,16 +93,14 @@ class FolderStore(Store):
     ) -> str:
         path = self._path(key)
         with self._named(path):
-            _make_folder(path.parent)
-            handle, name = tempfile.mkstemp(prefix=f"{OWN}tmp-", dir=path.parent)
-            temporary = Path(name)
+            handle, temporary = open_temporary(path.parent)
             try:
                 with os.fdopen(handle, "wb") as file:
                     fill(file)
                     file.flush()
                     os.fchmod(file.fileno(), 0o644)
                     os.fsync(file.fileno())
-                with _locked(path.parent):
+                with locked(path.parent):
                     present = self.head(key)
                     if only_if_absent and present is not None:
                         raise Conflict(f"{self.uri_of(key)}: exists already")
@@ -108,9 +109,9 @@ class FolderStore(Store):
                     after = int(present.etag.partition("-")[0], 16) + 1 if present else 0
                     moment = max(time.time_ns(), after)
                     os.utime(temporary, ns=(moment, moment))
-                    etag = _entry(key, temporary.stat()).etag
+                    etag = entry_of(key, temporary.stat()).etag
                     temporary.replace(path)
-                    _sync_folder(path.parent)
+                    sync_folder(path.parent)
                 return etag
             finally:
                 temporary.unlink(missing_ok=True)
@@ -137,55 +138,6 @@ class FolderStore(Store):
             if isinstance(error, PermissionError):
                 raise AccessDenied(f"{uri}: permission denied") from error
             raise StoreError(f"{uri}: {error.strerror or error}") from error
-
-
-def _entry(key: str, status: os.stat_result) -> Entry:
-    modified = datetime.fromtimestamp(status.st_mtime, UTC)
-    return Entry(key, status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}", modified)
-
-
-def _walk(folder: Path, prefix: str) -> Iterator[Entry]:
-    """Yield files in the order of their whole keys' UTF-8 bytes, as S3 does: a folder sorts as its name and a slash."""
-    try:
-        children = [(f"{item.name}/" if item.is_dir() else item.name, item) for item in os.scandir(folder)]
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except PermissionError as error:
-        raise AccessDenied(f"file://{folder}: permission denied") from error
-    for name, item in sorted(children, key=lambda child: os.fsencode(child[0])):
-        if name.endswith("/"):
-            if item.is_symlink() and folder.resolve().is_relative_to(Path(item.path).resolve()):
-                continue  # a link to one of its own parents: its files have been seen
-            yield from _walk(Path(item.path), prefix + name)
-        elif not name.startswith(OWN) and item.is_file():
-            with contextlib.suppress(FileNotFoundError):  # deleted since the scan
-                yield _entry(prefix + name, item.stat())
-
-
-def _make_folder(folder: Path) -> None:
-    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for made in missing:
-        _sync_folder(made.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's write lock: between threads as well as processes, and free when its holder dies."""
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def folder_of(uri: str) -> Path:

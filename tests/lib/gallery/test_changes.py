@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sketchray.gallery import GalleryError
-from sketchray.gallery.changes import Changes, compare, join_changes
+from sketchray.gallery.changes import Changes, compare, join_changes, split_changes
+from sketchray.gallery.sharding import rows_by_shard
 
 SCHEMA = pa.schema(
     [
@@ -74,14 +75,16 @@ def test_rows_are_told_apart(listing: list[Row], live: list[Row]) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(some_rows(), some_rows())
-def test_shards_together_are_the_whole(listing: list[Row], live: list[Row]) -> None:
-    def part(rows: list[Row], odd: bool) -> pa.Table:
-        return pa.Table.from_pylist([row for row in rows if (ord(row["id"]) % 2 == 1) == odd], schema=SCHEMA)
-
+@given(some_rows(), some_rows(), st.integers(1, 3))
+def test_shards_together_are_the_whole_and_the_whole_is_split_into_them(
+    listing: list[Row], live: list[Row], shards: int
+) -> None:
     listing, live = (sorted(rows, key=lambda row: str(row["id"])) for rows in (listing, live))
-    joined = join_changes([compare(part(listing, odd), part(live, odd)) for odd in (False, True)])
+    tables = (pa.Table.from_pylist(rows, schema=SCHEMA) for rows in (listing, live))
+    parts = [compare(*pair) for pair in zip(*(rows_by_shard(table, shards) for table in tables), strict=True)]
+    joined = join_changes(parts)
     assert told(joined) == slow_compare(listing, live)
+    assert [told(part) | {"kept": 0} for part in parts] == [told(part) for part in split_changes(joined, shards)]
 
 
 def test_further_columns_of_a_listing_pass_through_and_the_order_of_columns_does_not_matter() -> None:

@@ -134,6 +134,23 @@ def test_abandoned_work_goes_but_for_the_record_of_a_kept_version(
     assert {entry.key.split("/")[1] for entry in place.list("work/")} == {"alive", "found"}
 
 
+def test_no_empty_folder_is_left(three: tuple[Gallery, Gallery, Gallery], store: Store) -> None:
+    base, _, _ = three
+    place, root = base.store, Path(base.store.uri.removeprefix("file://"))
+    place.write("work/dead/objects/report.parquet", b"x")
+    place.write("work/ended/objects/report.parquet", b"x")
+    place.delete("work/ended/objects/report.parquet")
+    make_older(place.child("work"), 2 * HOUR)
+    collect_garbage(store, "g", keep=1, older_than=HOUR, dry_run=True)
+    assert (root / "work/ended/objects").is_dir()
+    collect_garbage(store, "g", keep=1, older_than=HOUR)
+    assert list((root / "work").iterdir()) == []
+    there = {path.name for path in (root / "versions").iterdir()}
+    assert there == {entry.key.split("/")[1] for entry in place.list("versions/")}
+    place.write("work/dead/part-000000.json", b"anew")
+    assert place.read("work/dead/part-000000.json") == b"anew"
+
+
 def test_nothing_goes_where_it_is_not_known_what_is_needed(
     three: tuple[Gallery, Gallery, Gallery], store: Store
 ) -> None:
@@ -272,6 +289,10 @@ class Stepped(FolderStore):
     def list(self, prefix: str = "") -> Iterator[Entry]:
         with self.turns.turn():
             yield from list(super().list(prefix))
+
+    def prune(self) -> None:
+        with self.turns.turn():
+            super().prune()
 
 
 WAYS = ("go back", "build again", "update")

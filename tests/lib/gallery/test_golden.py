@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sketchray.gallery import Gallery, Shard, merge, open_gallery
+from sketchray.gallery import Gallery, GalleryPlan, IndexPlan, Manifest, Shard, merge, open_gallery
 from sketchray.gallery.build import row_schema
 from sketchray.gallery.compact import compact_gallery
 from sketchray.gallery.filters import parse_filter
@@ -100,6 +100,15 @@ def test_it_is_searched_with_the_answers_of_then(shards: dict[str, list[Shard]],
 def test_thumbnails_are_the_bytes_of_then(shards: dict[str, list[Shard]], name: str) -> None:
     for sample_id, jpeg in EXPECTED[name]["thumbnails"].items():
         assert [found for shard in shards[name] if (found := shard.thumbnail(sample_id))] == [base64.b64decode(jpeg)]
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_what_manifests_did_not_say_then_changes_no_digest(galleries: dict[str, Gallery], name: str) -> None:
+    manifest = galleries[name].manifest
+    assert manifest.plan is None
+    told = manifest.model_copy(update={"plan": GalleryPlan(sources=("s3://b",), index=IndexPlan(kind="hnsw"))})
+    again = Manifest.from_bytes(told.to_bytes(), where="here")
+    assert (again, again.version) == (told, EXPECTED[name]["version"])
 
 
 def test_it_can_be_updated_and_compacted(tmp_path: Path) -> None:

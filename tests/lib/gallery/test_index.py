@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sketchray.gallery import GalleryError
+from sketchray.gallery import GalleryError, IndexPlan
 from sketchray.gallery.effort import far_queries
-from sketchray.gallery.index import IndexPlan, build_index, lists, load_index, plan_index, search_parameters
+from sketchray.gallery.index import build_index, lists, load_index, plan_index, search_parameters
 
 KINDS = ["SQ8", "SQfp16", "IVF16,SQ8", "HNSW32,SQ8"]
 ROWS, DIMENSION, TOPICS = 2000, 32, 40

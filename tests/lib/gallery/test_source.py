@@ -1,14 +1,17 @@
 """What is listed, what it is called, and that its ids are the folder reader's."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
 
 from sketchray.data.folder import read_folder
 from sketchray.gallery import source_prefixes
-from sketchray.gallery.source import LISTING, list_source, listing_digest
+from sketchray.gallery.manifest import Column
+from sketchray.gallery.source import LISTING, Problem, list_source
 from sketchray.gallery.source_prefixes import label_of
 from sketchray.storage import open_store
 
@@ -24,6 +27,19 @@ FILES = (
 )
 
 
+class Whole(NamedTuple):
+    """A small source as it is listed, the pictures sorted by id."""
+
+    pictures: pa.Table
+    columns: tuple[Column, ...]
+    problems: list[Problem]
+
+
+def list_whole(*sources: str, exclude: Sequence[str] = ()) -> Whole:
+    listing = list_source(sources, exclude=exclude)
+    return Whole(listing.divide(1).pictures.rows_of(0), listing.columns, listing.problems)
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     for name in FILES:
@@ -34,7 +50,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_pictures_are_listed_with_their_names(root: Path) -> None:
-    pictures, columns, problems = list_source([str(root)], exclude=("sketches/",))
+    pictures, columns, problems = list_whole(str(root), exclude=("sketches/",))
     assert (columns, problems) == ((), [])
     assert pictures.schema.equals(LISTING)
     assert dict(zip(pictures["key"].to_pylist(), pictures["label"].to_pylist(), strict=True)) == {
@@ -51,24 +67,22 @@ def test_pictures_are_listed_with_their_names(root: Path) -> None:
 def test_ids_are_those_of_the_folder_reader(root: Path) -> None:
     store = open_store(str(root))
     samples = read_folder(store, sources=("photos", "gallery"))
-    pictures = list_source([str(root)], exclude=("sketches/", "elsewhere/")).pictures
+    pictures = list_whole(str(root), exclude=("sketches/", "elsewhere/")).pictures
     assert pictures["id"].to_pylist() == samples["id"].to_pylist()
     assert pictures["uri"].to_pylist() == samples["uri"].to_pylist()
 
 
 def test_a_changed_picture_changes_the_digest(root: Path) -> None:
     store = open_store(str(root))
-    pictures = list_source([str(root)]).pictures
-    before = listing_digest(pictures)
-    parts = [pictures.slice(first, 2) for first in range(0, pictures.num_rows, 2)]
-    assert listing_digest(list_source([str(root)]).pictures) == listing_digest(pa.concat_tables(parts)) == before
+    before = list_source([str(root)]).divide(2).digest
+    assert list_source([str(root)]).divide(2).digest == before
     store.write("gallery/plain.gif", b"other bytes")
-    assert listing_digest(list_source([str(root)]).pictures) != before
+    assert list_source([str(root)]).divide(2).digest != before
 
 
 def test_a_name_that_is_not_utf8_is_a_problem_and_not_a_crash(root: Path) -> None:
     (root / os.fsdecode(b"gallery/bad\xff.png")).write_bytes(b"x")
-    pictures, _, problems = list_source([str(root)])
+    pictures, _, problems = list_whole(str(root))
     assert pictures.num_rows == 6
     assert [(problem["stage"], problem["reason"]) for problem in problems] == [("list", "the file's name is not UTF-8")]
     assert problems[0]["uri"].endswith("gallery/bad\\udcff.png")
@@ -78,12 +92,12 @@ def test_a_name_that_is_not_utf8_is_a_problem_and_not_a_crash(root: Path) -> Non
 def test_names_that_are_no_mapping_are_refused(root: Path, names: str) -> None:
     (root / "names.json").write_text(names)
     with pytest.raises(ValueError, match=r"names\.json"):
-        list_source([str(root)])
+        list_whole(str(root))
 
 
 def test_an_empty_source_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no picture there"):
-        list_source([str(tmp_path)])
+        list_whole(str(tmp_path))
 
 
 def test_a_further_prefix_leaves_the_ids_that_there_were(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -91,20 +105,20 @@ def test_a_further_prefix_leaves_the_ids_that_there_were(root: Path, tmp_path_fa
     for name in ("photos/cat/nested/b.JPG", "gallery/new.png"):
         (other / name).parent.mkdir(parents=True, exist_ok=True)
         (other / name).write_bytes(b"another picture")
-    alone, both = list_source([str(root)]), list_source([str(root), str(other)])
+    alone, both = list_whole(str(root)), list_whole(str(root), str(other))
     assert both.problems == []
     assert both.pictures.num_rows == alone.pictures.num_rows + 2
     ids, before = ({row["uri"]: row["id"] for row in listing.pictures.to_pylist()} for listing in (both, alone))
     assert len(set(ids.values())) == len(ids)
     assert ids.items() > before.items()
-    third = list_source([str(root), f"{root}-none", str(other)]).pictures
+    third = list_whole(str(root), f"{root}-none", str(other)).pictures
     assert third.equals(both.pictures)
 
 
 @pytest.mark.parametrize("order", [("", "/photos"), ("/photos", "")])
 def test_a_picture_under_two_prefixes_is_listed_once_and_said(root: Path, order: tuple[str, str]) -> None:
     sources = [f"{root}{part}" for part in order]
-    pictures, _, problems = list_source(sources)
+    pictures, _, problems = list_whole(*sources)
     assert len(set(pictures["uri"].to_pylist())) == pictures.num_rows == 6
     twice = {f"file://{root}/{name}" for name in FILES if name.startswith("photos/") and ".hidden" not in name}
     assert {problem["uri"] for problem in problems} == twice
@@ -112,7 +126,7 @@ def test_a_picture_under_two_prefixes_is_listed_once_and_said(root: Path, order:
 
 
 def test_what_a_prefix_excludes_another_may_list(root: Path) -> None:
-    pictures, _, problems = list_source([str(root), f"{root}/sketches"], exclude=("sketches/",))
+    pictures, _, problems = list_whole(str(root), f"{root}/sketches", exclude=("sketches/",))
     assert problems == []
     assert f"file://{root}/sketches/cat/c.png" in pictures["uri"].to_pylist()
 
@@ -131,9 +145,9 @@ def test_sources_that_do_not_go_together_are_refused(sources: list[str], message
 
 
 def test_a_listing_in_chunks_is_the_listing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = list_source([str(root)]).pictures
+    whole = list_whole(str(root)).pictures
     monkeypatch.setattr(source_prefixes, "CHUNK", 2)
-    assert list_source([str(root)]).pictures.equals(whole)
+    assert list_whole(str(root)).pictures.equals(whole)
 
 
 def test_a_class_wins_over_a_caption() -> None:

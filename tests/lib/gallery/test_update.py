@@ -7,13 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sketchray.gallery import FitPlan, Gallery, GalleryError, IndexPlan, open_gallery, shard_of
+from sketchray.gallery import FitPlan, Gallery, GalleryError, GalleryPlan, IndexPlan, open_gallery, shard_of
+from sketchray.gallery.changes import Changes
 from sketchray.gallery.codebooks import quantisation_error
 from sketchray.gallery.compact import compact_gallery, join_samples, sample_of_shard
 from sketchray.gallery.deltas import delta_of_shard
 from sketchray.gallery.segment import embedding_column
 from sketchray.gallery.update import changes_of_gallery, update_gallery
-from sketchray.storage import Conflict, NotFound, Store
+from sketchray.storage import Conflict, NotFound, Store, open_store
 
 Rows = Callable[..., pa.Table]
 Publisher = Callable[..., Gallery]
@@ -107,6 +108,26 @@ def test_a_compacted_gallery_is_the_one_that_a_build_would_give(
     assert compact_gallery(gallery, plan=plan).gallery.version == publish_rows(wanted, "fresh", plan=plan).version
 
 
+def test_a_gallery_is_compacted_as_it_was_built_unless_told_otherwise(make_rows: Rows, publish_rows: Publisher) -> None:
+    rows, coarse, graph = make_rows(30), IndexPlan(kind="flat-int8"), IndexPlan(kind="hnsw")
+    updated = follow(publish_rows(rows, plan=coarse), rows.slice(4))
+    compacted = compact_gallery(updated).gallery
+    assert compacted.version == publish_rows(rows.slice(4), "fresh", plan=coarse).version
+    assert compacted.version != publish_rows(rows.slice(4), "plain").version
+    told = compact_gallery(follow(compacted, rows.slice(8)), plan=graph).gallery
+    assert told.version == publish_rows(rows.slice(8), "graph", plan=graph).version
+    for gallery, plan in ((updated, coarse), (compacted, coarse), (told, graph)):
+        assert open_gallery(store_of(gallery), "g", gallery.version).manifest.plan == GalleryPlan(index=plan)
+    listed = update_gallery(
+        told, changes_of_gallery(told, rows.slice(9)), rows.slice(0, 0), source="s3://other"
+    ).gallery
+    assert listed.manifest.plan == GalleryPlan(sources=("s3://other",), index=graph)
+
+
+def store_of(gallery: Gallery) -> Store:
+    return open_store(gallery.store.uri.rpartition("/galleries/")[0])
+
+
 def moved(rows: pa.Table, seed: int) -> pa.Table:
     """Return rows with all vectors near one direction that the gallery has not seen."""
     x_ND = np.random.default_rng(seed).normal(size=(rows.num_rows, 8)) * 0.3 + np.eye(8)[0] * 3
@@ -171,8 +192,9 @@ def test_a_damaged_parent_stops_an_update_by_name_and_nothing_is_published(
     key = gallery.manifest.content.segments[0].vectors.key
     data = gallery.store.read(key)
     gallery.store.write(key, data[:-1])
+    nothing = rows.slice(0, 0)
     with pytest.raises(GalleryError, match=f"{key}: .* truncated"):
-        delta_of_shard(gallery, 0, rows=rows.slice(0, 0), rewritten=rows.slice(0, 0), gone=[], codebooks={})
+        delta_of_shard(gallery, 0, rows=nothing, changes=Changes(nothing, nothing, nothing, [], 0), codebooks={})
     gallery.store.delete(key)
     with pytest.raises(NotFound, match=key):
         changes_of_gallery(gallery, rows.slice(1))
