@@ -15,7 +15,7 @@ from serve import errors
 from serve.errors import ProblemDetails, ProblemError
 from serve.guard import Guard
 from serve.models import DEFAULT_LIMIT, MAX_LIMIT, Ready, SearchAnswer, StrokesQuery
-from serve.search import Searcher
+from serve.search import Searcher, SearchRequest
 from serve.uploads import read_query
 
 OWN_ROUTES = re.compile(r"/(v1/.*|healthz|readyz|openapi\.json|docs|attribution)")
@@ -84,7 +84,7 @@ def create_api(searcher: Searcher, pool: Executor, *, docs: str, attribution: st
         """Rank the gallery for a sketch: a picture as a form, or strokes as JSON. Best first."""
         started = time.perf_counter()
         query = await read_query(request, pool)
-        return await searcher.search(query.sketch, query.limit, started=started)
+        return await searcher.search(SearchRequest(sketches=(query.sketch,), limit=query.limit), started=started)
 
     @app.get(
         "/v1/images/{id}",

@@ -5,21 +5,51 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from ray.exceptions import RayActorError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from serve.errors import ProblemError
-from serve.models import Ready, Result, SearchAnswer, Timings
+from serve.models import DEFAULT_LIMIT, Ready, Result, SearchAnswer, Timings
 from serve.shard import ShardQuery
 from sketchray.data.raster import BlankSketchError, Sketch, Strokes
 from sketchray.data.transforms import prepare_sketch
-from sketchray.gallery import Hit, merge, shard_of
+from sketchray.gallery import Hit, Ranking, merge, shard_of
+from sketchray.gallery.filters import Filter
 
 PROBE = Strokes.from_json([[[0, 100, 100, 0, 0], [0, 0, 100, 100, 0]]])  # a square: any encoder can embed it
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRequest:
+    """One question.
+
+    Attributes:
+        sketches: of one thing: the query is the mean of their unit vectors, normalised again.
+        like: instead of sketches, the id of a picture of the gallery: its own vector is the query, and the picture
+            itself is no answer.
+        limit: results wanted.
+        offset: results passed over, as those of the pages before.
+        ranking: by what.
+        min_confidence: results of a smaller one are left out; None for all.
+        filter: pictures that may be found; None for all.
+        gallery: which; None for the default one.
+    """
+
+    sketches: tuple[Sketch, ...] = ()
+    like: str | None = None
+    limit: int = DEFAULT_LIMIT
+    offset: int = 0
+    ranking: Ranking = "nearest"
+    min_confidence: float | None = None
+    filter: Filter | None = None
+    gallery: str | None = None
 
 
 class Searcher:
@@ -49,12 +79,11 @@ class Searcher:
         self.timeout_s = timeout_s
         self._size: int | None = None
 
-    async def search(self, sketch: Sketch, limit: int, *, started: float | None = None) -> SearchAnswer:
+    async def search(self, request: SearchRequest, *, started: float | None = None) -> SearchAnswer:
         """Rank the gallery by cosine similarity to a sketch.
 
         Args:
-            sketch: strokes or a bitmap.
-            limit: how many results.
+            request: of one sketch or several.
             started: ``time.perf_counter()`` at which the request began; None for now.
 
         Raises:
@@ -64,15 +93,17 @@ class Searcher:
         async with self._available():
             size = await self._image_size()
             loop = asyncio.get_running_loop()
+            drawn = (loop.run_in_executor(self.pool, prepare_sketch, sketch, size) for sketch in request.sketches)
             try:
-                image_3HW = await loop.run_in_executor(self.pool, prepare_sketch, sketch, size)
+                images = await asyncio.gather(*drawn)
             except BlankSketchError as error:
                 raise ProblemError(422, "The sketch is blank: draw something first.") from error
             prepared = time.perf_counter()
-            query_D = await self.encoder.embed.remote(image_3HW)
+            vectors = await asyncio.gather(*(self.encoder.embed.remote(image_3HW) for image_3HW in images))
             encoded = time.perf_counter()
-            query = ShardQuery(query_D, limit)
-            hits = merge(await asyncio.gather(*(shard.search.remote(query) for shard in self.shards)), limit)
+            query = ShardQuery(mean_direction(vectors), request.offset + request.limit)
+            answers = await asyncio.gather(*(shard.search.remote(query) for shard in self.shards))
+            hits = merge(answers, request.limit, offset=request.offset)
         done = time.perf_counter()
         marks = (began, prepared, encoded, done)
         prepare, encode, search = (round((b - a) * 1000, 2) for a, b in pairwise(marks))
@@ -83,8 +114,10 @@ class Searcher:
             timings_ms=Timings(prepare=prepare, encode=encode, search=search, total=round((done - began) * 1000, 2)),
         )
 
-    async def thumbnail(self, picture_id: str) -> bytes | None:
-        """Return a picture's JPEG thumbnail, or None where the gallery has no such id."""
+    async def thumbnail(self, picture_id: str, gallery: str | None = None) -> bytes | None:
+        """Return a picture's JPEG thumbnail, or None where the gallery (None: the default one) has no such id."""
+        if gallery not in (None, self.gallery.gallery):
+            return None
         async with self._available():
             shard = self.shards[shard_of(picture_id, len(self.shards))]
             data: bytes | None = await shard.thumbnail.remote(picture_id)
@@ -96,7 +129,7 @@ class Searcher:
         Raises:
             ProblemError: 503, naming what is the matter.
         """
-        await self.search(PROBE, 1)
+        await self.search(SearchRequest(sketches=(PROBE,), limit=1))
         return self.gallery
 
     async def _image_size(self) -> int:
@@ -116,6 +149,14 @@ class Searcher:
             raise ProblemError(503, "Too many searches at once; try again in a moment.", retry_after=1) from error
         except (RayActorError, DeploymentUnavailableError) as error:
             raise ProblemError(503, "A part of the search is starting again; try again.", retry_after=5) from error
+
+
+def mean_direction(vectors: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """Return the unit vector (D,) between unit vectors (D,); one alone is returned as it is."""
+    if len(vectors) == 1:
+        return vectors[0]
+    mean_D = np.mean(vectors, axis=0, dtype=np.float64)
+    return np.asarray(mean_D / np.linalg.norm(mean_D), np.float32)
 
 
 def _result(hit: Hit) -> Result:

@@ -1,5 +1,6 @@
 """Image to unit vector: backbones, the encoder on top of one, and the package it is saved as."""
 
+from sketchray.calibration import Calibration, CalibrationError
 from sketchray.encoders.backbones import (
     Backbone,
     create_backbone,
@@ -7,7 +8,6 @@ from sketchray.encoders.backbones import (
     register_backbone,
     register_packaged_backbone,
 )
-from sketchray.encoders.calibration import Calibration, CalibrationError
 from sketchray.encoders.convnextv2 import convnextv2_tiny
 from sketchray.encoders.cse_resnet50 import cse_resnet50
 from sketchray.encoders.dino_vit import dino_vitb16

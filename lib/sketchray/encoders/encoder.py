@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from sketchray.calibration import Calibration
 from sketchray.config import Config
 from sketchray.data.raster import RASTER_VERSION
 from sketchray.encoders.backbones import create_backbone
-from sketchray.encoders.calibration import Calibration
 
 
 class EncoderConfig(Config):
