@@ -14,7 +14,8 @@ import sketchray
 from serve import errors
 from serve.errors import ProblemDetails, ProblemError
 from serve.guard import Guard
-from serve.models import DEFAULT_LIMIT, MAX_LIMIT, Ready, SearchAnswer, StrokesQuery
+from serve.limits import DEFAULT_LIMIT, MAX_LIMIT
+from serve.models import Ready, SearchAnswer, StrokesQuery
 from serve.search import Searcher, SearchRequest
 from serve.uploads import read_query
 

@@ -16,7 +16,8 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from serve.errors import ProblemError
-from serve.models import DEFAULT_LIMIT, Ready, Result, SearchAnswer, Timings
+from serve.limits import DEFAULT_LIMIT
+from serve.models import Ready, Result, SearchAnswer, Timings
 from serve.shard import ShardQuery
 from sketchray.data.raster import BlankSketchError, Sketch, Strokes
 from sketchray.data.transforms import prepare_sketch

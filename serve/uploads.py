@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from serve.errors import ProblemError
-from serve.models import DEFAULT_LIMIT, MAX_LIMIT, StrokesQuery
+from serve.limits import DEFAULT_LIMIT, MAX_LIMIT
+from serve.models import StrokesQuery
 from sketchray.data.images import ImageError, decode_image
 from sketchray.data.raster import Bitmap, BlankSketchError, Sketch, Strokes
 

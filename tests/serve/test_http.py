@@ -50,7 +50,9 @@ def check_answer(served: Any, answer: dict[str, Any], sketch: Sketch, limit: int
             "id": picture.id,
             "score": result["score"],
             "uri": picture.uri,
+            "confidence": None,
             "label": picture.label,
+            "metadata": {},
             "image": f"/v1/images/{picture.id}",
         }
     assert answer["gallery_version"] == served.version

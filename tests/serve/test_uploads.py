@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve.errors import ProblemError
-from serve.models import MAX_LIMIT
+from serve.limits import MAX_LIMIT
 from serve.uploads import query_from_json, read_limit, sketch_from_picture
 
 numbers = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
