@@ -8,11 +8,11 @@ Recording takes a few microseconds and asks nobody.
 from functools import cached_property
 from typing import Any, ClassVar
 
-LATENCY_MS = (1, 2, 5, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000, 10_000, 20_000)
+LATENCY_MS = [1, 2, 5, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000, 10_000, 20_000]
 
 
 class Metric:
-    """One metric; Ray's own object is made at the first use, in the replica that uses it.
+    """One metric; the object of Ray's class of the same name is made at the first use, in the replica that uses it.
 
     Args:
         name: without Ray's prefix.
@@ -20,13 +20,20 @@ class Metric:
         labels: names of what tells its series apart.
     """
 
-    all: ClassVar[list["Metric"]] = []
+    known: ClassVar[list["Metric"]] = []
+    options: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, name: str, description: str, *labels: str) -> None:
         self.name = name
         self.description = description
         self.labels = labels
-        self.all.append(self)
+        self.known.append(self)
+
+    @cached_property
+    def _ray(self) -> Any:
+        from ray.serve import metrics
+
+        return getattr(metrics, type(self).__name__)(self.name, self.description, tag_keys=self.labels, **self.options)
 
     def _tags(self, values: tuple[str, ...]) -> dict[str, str]:
         assert len(values) == len(self.labels), f"{self.name} has the labels {self.labels}, not {values}"
@@ -40,12 +47,6 @@ class Counter(Metric):
         """Count ``by`` more under these labels."""
         self._ray.inc(by, tags=self._tags(labels))
 
-    @cached_property
-    def _ray(self) -> Any:
-        from ray.serve import metrics
-
-        return metrics.Counter(self.name, self.description, tag_keys=self.labels)
-
 
 class Gauge(Metric):
     """Holds what is so now, a series for each replica."""
@@ -54,25 +55,15 @@ class Gauge(Metric):
         """Say what is so now."""
         self._ray.set(value, tags=self._tags(labels))
 
-    @cached_property
-    def _ray(self) -> Any:
-        from ray.serve import metrics
-
-        return metrics.Gauge(self.name, self.description, tag_keys=self.labels)
-
 
 class Histogram(Metric):
     """Sorts durations into buckets, in milliseconds."""
 
+    options: ClassVar[dict[str, Any]] = {"boundaries": LATENCY_MS}
+
     def observe(self, ms: float, *labels: str) -> None:
         """Add one duration, in milliseconds."""
         self._ray.observe(ms, tags=self._tags(labels))
-
-    @cached_property
-    def _ray(self) -> Any:
-        from ray.serve import metrics
-
-        return metrics.Histogram(self.name, self.description, boundaries=list(LATENCY_MS), tag_keys=self.labels)
 
 
 REQUESTS = Counter("sketchray_requests", "API requests answered, by route and HTTP status", "path", "status")
