@@ -13,6 +13,7 @@ from sketchray.encoders.cse_resnet50 import cse_resnet50
 from sketchray.encoders.dino_vit import dino_vitb16
 from sketchray.encoders.efficientnet_lite import EfficientNetLite
 from sketchray.encoders.encoder import Encoder, EncoderConfig, factorise
+from sketchray.encoders.explanation import Explanation, explain
 from sketchray.encoders.package import (
     PackageError,
     encoder_uri,
@@ -30,6 +31,7 @@ __all__ = [
     "EfficientNetLite",
     "Encoder",
     "EncoderConfig",
+    "Explanation",
     "PackageError",
     "TinyBackbone",
     "convnextv2_tiny",
@@ -37,6 +39,7 @@ __all__ = [
     "cse_resnet50",
     "dino_vitb16",
     "encoder_uri",
+    "explain",
     "factorise",
     "from_pretrained",
     "list_backbones",
