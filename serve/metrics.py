@@ -1,7 +1,7 @@
 """What the endpoint measures, through Ray's metrics: every node's agent exports it to Prometheus as ``ray_<name>``.
 
-Ray adds deployment, replica and application, and ``_total`` to the name of a counter. Batch sizes, queues, replicas and
-autoscaling decisions are Ray Serve's own metrics already. Labels have few values: routes, never paths, ids or keys.
+Ray adds deployment, replica and application, and ``_total`` to the name of a counter. Queues, replicas and autoscaling
+decisions are Ray Serve's own metrics already. Labels have few values: routes, never paths, ids or keys.
 Recording takes a few microseconds and asks nobody.
 """
 
@@ -9,6 +9,8 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 LATENCY_MS = [1, 2, 5, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000, 10_000, 20_000]
+LOADS_MS = [100, 300, 1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000]
+BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64]
 
 
 class Metric:
@@ -18,15 +20,16 @@ class Metric:
         name: without Ray's prefix.
         description: what it counts, and its unit.
         labels: names of what tells its series apart.
+        options: further arguments of Ray's class.
     """
 
     known: ClassVar[list["Metric"]] = []
-    options: ClassVar[dict[str, Any]] = {}
 
-    def __init__(self, name: str, description: str, *labels: str) -> None:
+    def __init__(self, name: str, description: str, *labels: str, **options: Any) -> None:
         self.name = name
         self.description = description
         self.labels = labels
+        self.options = options
         self.known.append(self)
 
     @cached_property
@@ -57,20 +60,24 @@ class Gauge(Metric):
 
 
 class Histogram(Metric):
-    """Sorts durations into buckets, in milliseconds."""
+    """Sorts values into buckets; its option ``boundaries`` are their upper ends."""
 
-    options: ClassVar[dict[str, Any]] = {"boundaries": LATENCY_MS}
-
-    def observe(self, ms: float, *labels: str) -> None:
-        """Add one duration, in milliseconds."""
-        self._ray.observe(ms, tags=self._tags(labels))
+    def observe(self, value: float, *labels: str) -> None:
+        """Add one value."""
+        self._ray.observe(value, tags=self._tags(labels))
 
 
 REQUESTS = Counter("sketchray_requests", "API requests answered, by route and HTTP status", "path", "status")
-REQUEST_MS = Histogram("sketchray_request_ms", "time of an API request in the ingress, ms", "path")
-STAGE_MS = Histogram(
-    "sketchray_stage_ms", "time of one stage of a search (prepare, encode, search, total) or of explain, ms", "stage"
+REQUEST_MS = Histogram(
+    "sketchray_request_ms", "time of an API request in the ingress, ms", "path", boundaries=LATENCY_MS
 )
+STAGE_MS = Histogram(
+    "sketchray_stage_ms",
+    "time of a search's stages (prepare, encode, search, total) and of an explanation (explain), ms",
+    "stage",
+    boundaries=LATENCY_MS,
+)
+BATCH_SIZE = Histogram("sketchray_batch_size", "questions that were answered together", boundaries=BATCH_SIZES)
 IN_FLIGHT = Gauge("sketchray_in_flight", "API requests that an ingress replica is answering now")
 SHED = Counter(
     "sketchray_shed", "requests turned away with 503, by reason: busy, back_pressure, timeout, unavailable", "reason"
@@ -80,4 +87,6 @@ AUTH_FAILURES = Counter("sketchray_auth_failures", "requests without a valid key
 SWAPS = Counter(
     "sketchray_swaps", "gallery versions offered, by outcome: active, refused, dropped", "gallery", "outcome"
 )
-LOAD_MS = Histogram("sketchray_load_ms", "time that a replica took to load and check one release, ms", "part")
+LOAD_MS = Histogram(
+    "sketchray_load_ms", "time that a replica took to load and check one release, ms", "part", boundaries=LOADS_MS
+)
