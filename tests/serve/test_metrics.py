@@ -41,11 +41,11 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> dict[str, Recorder]:
 
 
 @pytest.fixture
-def lines() -> Iterator[list[logging.LogRecord]]:
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[logging.LogRecord]]:
     """What Serve's log was told."""
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
-    handler.emit = records.append  # type: ignore[method-assign]
+    monkeypatch.setattr(handler, "emit", records.append)
     log = logging.getLogger("ray.serve")
     level = log.level
     log.addHandler(handler)
