@@ -1,0 +1,70 @@
+"""A real browser for the page's tests.
+
+``SKETCHRAY_PAGE=URL`` drives a page that runs already; ``SKETCHRAY_SCREENSHOTS=FOLDER`` keeps the screenshots.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.serve.browser.bare_pad import BarePad
+from tests.serve.browser.visitor import DESKTOP, PHONE, Visitor
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+
+
+def no_browser(reason: str) -> None:
+    """Skip on a person's machine; in CI a browser that is missing is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(f"CI needs a browser: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium of this machine."""
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        no_browser(f"none of {', '.join(BROWSERS)} is installed")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        no_browser(str(error))
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def screenshots(tmp_path: Path) -> Path:
+    """Where screenshots go."""
+    folder = Path(os.environ.get("SKETCHRAY_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def url(request: pytest.FixtureRequest) -> str:
+    """Address of the page, over the session's one server."""
+    return os.environ.get("SKETCHRAY_PAGE") or str(request.getfixturevalue("served").url)
+
+
+@pytest.fixture
+def visit(browser: Any, url: str) -> Callable[..., Visitor]:
+    """Give ``visit(**context)``: somebody opens the page."""
+    return partial(Visitor, browser, url)
+
+
+@pytest.fixture(params=["desktop", "phone"])
+def pad(request: pytest.FixtureRequest, browser: Any) -> Iterator[BarePad]:
+    """The drawing pad by itself, without a server: with a mouse, and with a finger on a phone's width."""
+    bare = BarePad(browser, **(DESKTOP if request.param == "desktop" else PHONE))
+    yield bare
+    bare.close()
