@@ -194,22 +194,6 @@ class GalleryList(Told):
     galleries: list[GalleryInfo]
 
 
-class ExplainQuery(Asked):
-    """A drawing and one of its results."""
-
-    strokes: Drawing = Field(description="as in a search")
-    id: PictureId = Field(description="of the picture")
-    gallery: GalleryName | None = Field(None, description="the default one if not given")
-
-
-class Explanation(Told):
-    """Which parts of sketch and picture matched: 0 not at all, 1 the most."""
-
-    sketch: list[list[float]] = Field(description="rows of the sketch's map, top to bottom")
-    picture: list[list[float]] = Field(description="rows of the picture's map, top to bottom")
-    score: float = Field(description="cosine similarity of the two")
-
-
 class SessionQuery(Asked):
     """A key to sign in with."""
 
