@@ -39,10 +39,10 @@ class Ingress:
 
     def __serve_build_asgi_app__(self) -> FastAPI:  # Serve calls this in the replica, so no page is ever pickled
         from serve.api import create_api
-        from serve.canvas import DOCS, mount_canvas
+        from serve.canvas import mount_canvas
         from serve.search import Searcher
 
         pool = ThreadPoolExecutor(self.decoders, thread_name_prefix="decode")
         searcher = Searcher(encoder=self.encoder, shards=self.shards, gallery=self.gallery, pool=pool)
-        api = create_api(searcher, pool, docs=DOCS, attribution=self.attribution)
-        return mount_canvas(api, self.gallery, attribution=self.attribution is not None)
+        api = create_api(searcher, pool, attribution=self.attribution)
+        return mount_canvas(api, attribution=self.attribution is not None)
