@@ -12,8 +12,6 @@ from serve.canvas.results import ON_DRAWING, create_results
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONOSPACE = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
-DOCS = asset("docs.html")
-
 
 def create_page(*, attribution: bool) -> Any:
     """Lay out the page, a ``gr.Blocks``.
