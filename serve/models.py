@@ -104,13 +104,6 @@ class SearchQuery(SearchOptions):
         return self
 
 
-class StrokesQuery(Asked):
-    """A drawing as strokes."""
-
-    strokes: Drawing
-    limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
-
-
 class BatchQuery(Asked):
     """Several questions at once, each with options of its own."""
 

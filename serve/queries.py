@@ -1,0 +1,172 @@
+"""From what somebody asked, as JSON or as text, to a search request, or to a sentence that says what is wrong."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from serve.errors import ProblemError, as_sentence
+from serve.limits import MAX_BATCH
+from serve.models import SearchOptions, SearchQuery
+from serve.search import SearchRequest
+from sketchray.data.sketch import Sketch, Strokes
+from sketchray.gallery.filters import Filter, FilterError, parse_filter
+
+SHOWN = 40  # characters of what somebody sent, in a sentence
+
+Options = Mapping[str, Any]
+
+
+def request_from_json(body: bytes, options: Options) -> SearchRequest:
+    """Read one query.
+
+    Args:
+        body: a `SearchQuery` in JSON.
+        options: from the URL; what the body says comes first.
+
+    Raises:
+        ProblemError: 400 where it is no JSON, 422 where it is no query.
+    """
+    return request_from_document(_parsed(body), options)
+
+
+def requests_from_json(body: bytes) -> list[SearchRequest | ProblemError]:
+    """Read a batch of queries, each of which may have a problem of its own.
+
+    Raises:
+        ProblemError: 400 where it is no JSON, 422 where it is no batch.
+    """
+    document = _parsed(body)
+    queries = document.get("queries") if isinstance(document, dict) else None
+    if not isinstance(queries, list) or document.keys() != {"queries"}:
+        raise ProblemError(422, 'A batch is of the form {"queries": [{"strokes": ...}, ...]}.')
+    if not 1 <= len(queries) <= MAX_BATCH:
+        raise ProblemError(422, f"A batch has 1 to {MAX_BATCH} queries, not {len(queries)}.")
+    return [_request_or_problem(query) for query in queries]
+
+
+def request_from_document(document: Any, options: Options) -> SearchRequest:
+    """Check one query of unknown origin: a JSON document, parsed.
+
+    Raises:
+        ProblemError: 422, with what is wrong and where.
+    """
+    if not isinstance(document, dict):
+        raise ProblemError(422, 'A query is of the form {"strokes": [[xs, ys], ...]}.')
+    _check_names(document, SearchQuery.model_fields)
+    try:
+        query = SearchQuery.model_validate({**options, **document})
+    except ValidationError as error:
+        _refuse(error)
+    drawings = query.sketches or ([query.strokes] if query.strokes is not None else [])
+    return make_request(query, tuple(sketch_from_strokes(drawing) for drawing in drawings), like=query.like)
+
+
+def options_from_text(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Read options that came as text: from the URL or from the fields of a form.
+
+    Returns:
+        Those that were given, checked.
+
+    Raises:
+        ProblemError: 422, an unknown name, one that is given twice, or a value that it cannot have.
+    """
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        _check_names([name], SearchOptions.model_fields)
+        if name in given:
+            raise ProblemError(422, f"{name} is given twice.")
+        given[name] = value
+    try:
+        return SearchOptions.model_validate_strings(given).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        _refuse(error)
+
+
+def options_model(options: Options) -> SearchOptions:
+    """Return checked options with the defaults of the others.
+
+    Raises:
+        ProblemError: 422, options that do not go together.
+    """
+    try:
+        return SearchOptions.model_validate(options)
+    except ValidationError as error:
+        _refuse(error)
+
+
+def make_request(options: SearchOptions, sketches: tuple[Sketch, ...], *, like: str | None = None) -> SearchRequest:
+    """Put a request together.
+
+    Raises:
+        ProblemError: 422, a filter that cannot be read, with the position.
+    """
+    return SearchRequest(
+        sketches=sketches,
+        like=like,
+        limit=options.limit,
+        offset=options.offset,
+        ranking=options.ranking,
+        min_confidence=options.min_confidence,
+        filter=None if options.filter is None else filter_from_text(options.filter),
+        gallery=options.gallery,
+    )
+
+
+def filter_from_text(text: str) -> Filter:
+    """Read a filter.
+
+    Raises:
+        ProblemError: 422, not of the grammar, with the position.
+    """
+    try:
+        return parse_filter(text)
+    except FilterError as error:
+        raise ProblemError(422, as_sentence(str(error)), position=error.position) from error
+
+
+def sketch_from_strokes(strokes: object) -> Sketch:
+    """Check strokes ``[[xs, ys], ...]`` of unknown origin.
+
+    Raises:
+        ProblemError: 422, ragged, not finite, or more than the raster takes.
+    """
+    try:
+        return Strokes.from_json(strokes)
+    except ValueError as error:
+        raise ProblemError(422, as_sentence(str(error))) from error
+
+
+def _parsed(body: bytes) -> Any:
+    if not body:
+        raise ProblemError(400, "The body is empty: send strokes as JSON, or a picture in the form field 'file'.")
+    try:
+        return from_json(body, allow_inf_nan=False, cache_strings="keys")
+    except ValueError as error:
+        raise ProblemError(400, f"The body is not JSON: {as_sentence(str(error))}") from error
+
+
+def _request_or_problem(document: Any) -> SearchRequest | ProblemError:
+    try:
+        return request_from_document(document, {})
+    except ProblemError as problem:
+        return problem
+
+
+def _check_names(names: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse an unknown name before pydantic does: it makes an error of each, and a body can hold a million."""
+    known = list(known)
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name[:SHOWN], known, n=1)
+            hint = f"the nearest is {near[0]}" if near else f"there are {', '.join(known)}"
+            raise ProblemError(422, f"There is no option {name[:SHOWN]!r}; {hint}.")
+
+
+def _refuse(error: ValidationError) -> NoReturn:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    said = as_sentence(first["msg"].removeprefix("Value error, ").removeprefix("Input "))
+    raise ProblemError(422, f"{where}: {said[:1].lower()}{said[1:]}" if where else said) from error
