@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
 from serve.request_ids import current_request_id
@@ -24,20 +24,6 @@ TITLES = {
 
 class ProblemDetails(BaseModel):
     """The body of every error answer."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "/docs#problem-422",
-                    "title": "Cannot be searched for",
-                    "status": 422,
-                    "detail": "The sketch is blank: draw something first.",
-                    "request_id": "9f8a1c2be0d34f57",
-                }
-            ]
-        }
-    )
 
     type: str = Field(description="where this kind of problem is explained, on this server")
     title: str = Field(description="what kind of problem it is")

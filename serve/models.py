@@ -80,10 +80,6 @@ class SearchQuery(SearchOptions):
     model_config = ConfigDict(
         json_schema_extra={
             "oneOf": [{"required": [name], "properties": {name: {"type": kind}}} for name, kind in ASKED_BY.items()],
-            "examples": [
-                {"strokes": HOUSE, "limit": 5},
-                {"sketches": [HOUSE, HOUSE[:1]], "ranking": "nearest", "filter": "label is not null"},
-            ],
         }
     )
 
@@ -106,10 +102,6 @@ class SearchQuery(SearchOptions):
 
 class BatchQuery(Asked):
     """Several questions at once, each with options of its own."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"queries": [{"strokes": HOUSE}, {"strokes": HOUSE[1:]}]}]}
-    )
 
     queries: list[SearchQuery] = Field(min_length=1, max_length=MAX_BATCH)
 

@@ -17,7 +17,8 @@ from serve.limits import (
     MAX_SKETCHES,
     MAX_STROKES,
 )
-from serve.models import HOUSE, BatchQuery, SearchOptions, SearchQuery
+from serve.models import BatchQuery, SearchOptions, SearchQuery
+from serve.openapi_examples import OF_A_BATCH, OF_A_SEARCH, OF_MODELS
 from serve.session import COOKIE
 from sketchray.data.images import FORMATS
 
@@ -103,15 +104,7 @@ SEARCH_INPUT: Json = {
         "content": {
             "application/json": {
                 "schema": {"$ref": REF.format(model="SearchQuery")},
-                "examples": {
-                    "strokes": {"summary": "a house", "value": {"strokes": HOUSE, "limit": 5}},
-                    "filtered": {
-                        "summary": "a house, among the pictures that have a label, the second page",
-                        "value": {"strokes": HOUSE, "filter": "label is not null", "limit": 20, "offset": 20},
-                    },
-                    "sketches": {"summary": "two sketches of one thing", "value": {"sketches": [HOUSE, HOUSE[:1]]}},
-                    "like": {"summary": "more like a picture", "value": {"like": "7n2kq0c5xw3l", "ranking": "nearest"}},
-                },
+                "examples": OF_A_SEARCH,
             },
             "multipart/form-data": {
                 "schema": {"$ref": REF.format(model="PictureForm")},
@@ -126,12 +119,7 @@ BATCH_BODY: Json = {
         "content": {
             "application/json": {
                 "schema": {"$ref": REF.format(model="BatchQuery")},
-                "examples": {
-                    "two": {
-                        "summary": "a house and its roof",
-                        "value": {"queries": [{"strokes": HOUSE, "limit": 5}, {"strokes": HOUSE[1:]}]},
-                    }
-                },
+                "examples": OF_A_BATCH,
             }
         },
     }
@@ -162,6 +150,9 @@ def _completed(document: Json) -> Json:
     components = document["components"]
     components["schemas"] |= queries["$defs"] | {"PictureForm": PICTURE_FORM}
     components["securitySchemes"] = KEYS
+    for name, example in OF_MODELS.items():
+        if name in components["schemas"]:
+            components["schemas"][name].setdefault("examples", [example])
     document["security"] = [{}, *({name: []} for name in KEYS)]  # whether a key is needed is said by /v1/session
     for path in document["paths"].values():
         for operation in path.values():
