@@ -29,7 +29,7 @@ def request_from_json(body: bytes, options: Options) -> SearchRequest:
     Raises:
         ProblemError: 400 where it is no JSON, 422 where it is no query.
     """
-    return request_from_document(_parsed(body), options)
+    return request_from_document(parse_json(body), options)
 
 
 def requests_from_json(body: bytes) -> list[SearchRequest | ProblemError]:
@@ -38,7 +38,7 @@ def requests_from_json(body: bytes) -> list[SearchRequest | ProblemError]:
     Raises:
         ProblemError: 400 where it is no JSON, 422 where it is no batch.
     """
-    document = _parsed(body)
+    document = parse_json(body)
     queries = document.get("queries") if isinstance(document, dict) else None
     if not isinstance(queries, list) or document.keys() != {"queries"}:
         raise ProblemError(422, 'A batch is of the form {"queries": [{"strokes": ...}, ...]}.')
@@ -55,11 +55,11 @@ def request_from_document(document: Any, options: Options) -> SearchRequest:
     """
     if not isinstance(document, dict):
         raise ProblemError(422, 'A query is of the form {"strokes": [[xs, ys], ...]}.')
-    _check_names(document, SearchQuery.model_fields)
+    check_names(document, SearchQuery.model_fields)
     try:
         query = SearchQuery.model_validate({**options, **document})
     except ValidationError as error:
-        _refuse(error)
+        refuse(error)
     drawings = query.sketches or ([query.strokes] if query.strokes is not None else [])
     return make_request(query, tuple(sketch_from_strokes(drawing) for drawing in drawings), like=query.like)
 
@@ -75,14 +75,14 @@ def options_from_text(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """
     given: dict[str, str] = {}
     for name, value in pairs:
-        _check_names([name], SearchOptions.model_fields)
+        check_names([name], SearchOptions.model_fields)
         if name in given:
             raise ProblemError(422, f"{name} is given twice.")
         given[name] = value
     try:
         return SearchOptions.model_validate_strings(given).model_dump(exclude_unset=True)
     except ValidationError as error:
-        _refuse(error)
+        refuse(error)
 
 
 def options_model(options: Options) -> SearchOptions:
@@ -94,7 +94,7 @@ def options_model(options: Options) -> SearchOptions:
     try:
         return SearchOptions.model_validate(options)
     except ValidationError as error:
-        _refuse(error)
+        refuse(error)
 
 
 def make_request(options: SearchOptions, sketches: tuple[Sketch, ...], *, like: str | None = None) -> SearchRequest:
@@ -139,7 +139,12 @@ def sketch_from_strokes(strokes: object) -> Sketch:
         raise ProblemError(422, as_sentence(str(error))) from error
 
 
-def _parsed(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
+    """Return a document of JSON.
+
+    Raises:
+        ProblemError: 400, empty or no JSON.
+    """
     if not body:
         raise ProblemError(400, "The body is empty: send strokes as JSON, or a picture in the form field 'file'.")
     try:
@@ -155,8 +160,12 @@ def _request_or_problem(document: Any) -> SearchRequest | ProblemError:
         return problem
 
 
-def _check_names(names: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse an unknown name before pydantic does: it makes an error of each, and a body can hold a million."""
+def check_names(names: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse an unknown name before pydantic does: it makes an error of each, and a body can hold a million.
+
+    Raises:
+        ProblemError: 422, with the nearest known name.
+    """
     known = list(known)
     for name in names:
         if name not in known:
@@ -165,7 +174,12 @@ def _check_names(names: Iterable[str], known: Iterable[str]) -> None:
             raise ProblemError(422, f"There is no option {name[:SHOWN]!r}; {hint}.")
 
 
-def _refuse(error: ValidationError) -> NoReturn:
+def refuse(error: ValidationError) -> NoReturn:
+    """Say in one sentence what a document's first mistake is.
+
+    Raises:
+        ProblemError: 422, always.
+    """
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     said = as_sentence(first["msg"].removeprefix("Value error, ").removeprefix("Input "))

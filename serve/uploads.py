@@ -42,12 +42,12 @@ async def read_search(request: Request, pool: Executor) -> SearchRequest:
         ProblemError: 400, 413, 415 or 422, saying what is wrong with the body or an option.
     """
     options = options_from_text(request.query_params.multi_items())
-    kind = _content_type(request)
+    kind = content_type(request)
     if kind == FORM:
         return await _from_form(request, options, pool)
     if kind == JSON:
-        body = await _json_body(request)
-        return await _parsed(pool, partial(request_from_json, options=options), body)
+        body = await json_body(request)
+        return await parsed(pool, partial(request_from_json, options=options), body)
     raise ProblemError(
         415,
         f"The content type {kind[:100] or '(none)'} is not taken: send a picture as {FORM} "
@@ -65,10 +65,10 @@ async def read_batch(request: Request, pool: Executor) -> list[SearchRequest | P
     Raises:
         ProblemError: 400, 413, 415 or 422, where the batch as a whole is wrong.
     """
-    kind = _content_type(request)
+    kind = content_type(request)
     if kind != JSON:
         raise ProblemError(415, f"The content type {kind[:100] or '(none)'} is not taken: send queries as {JSON}.")
-    return await _parsed(pool, requests_from_json, await _json_body(request))
+    return await parsed(pool, requests_from_json, await json_body(request))
 
 
 def sketch_from_picture(data: bytes) -> Sketch:
@@ -88,14 +88,19 @@ async def _from_form(request: Request, options: Options, pool: Executor) -> Sear
     async with request.form(max_files=MAX_SKETCHES, max_fields=fields, max_part_size=4 * MAX_FILTER) as form:
         texts = [(name, value) for name, value in form.multi_items() if isinstance(value, str) and name != "file"]
         asked = options_model({**options, **options_from_text(texts)})
-        files = _files_of(form)
+        files = files_of(form)
         # The bytes are read in the thread that decodes them: until then they may lie on the disk.
         loop = asyncio.get_running_loop()
-        decoding = [loop.run_in_executor(pool, _sketch_from_file, file) for file in files]
+        decoding = [loop.run_in_executor(pool, sketch_from_file, file) for file in files]
         return make_request(asked, tuple(await asyncio.gather(*decoding)))
 
 
-def _files_of(form: FormData) -> list[BinaryIO]:
+def files_of(form: FormData) -> list[BinaryIO]:
+    """Return the pictures of a form.
+
+    Raises:
+        ProblemError: 422, no picture, or one in another field than ``file``.
+    """
     uploads = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
     if wrong := next((name for name, _ in uploads if name != "file"), None):
         raise ProblemError(422, f"The form has a file in the field {wrong[:40]!r}; pictures belong into 'file'.")
@@ -104,18 +109,29 @@ def _files_of(form: FormData) -> list[BinaryIO]:
     return [upload.file for _, upload in uploads]
 
 
-def _sketch_from_file(file: BinaryIO) -> Sketch:
+def sketch_from_file(file: BinaryIO) -> Sketch:
+    """Read and decode an uploaded picture; errors as `sketch_from_picture`."""
     return sketch_from_picture(file.read())
 
 
-def _content_type(request: Request) -> str:
+def content_type(request: Request) -> str:
+    """Return the media type of a request's body, without parameters, in lower case.
+
+    Raises:
+        ProblemError: 415, a body that is compressed: what it would become has no bound.
+    """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
         raise ProblemError(415, f"The content encoding {encoding[:40]} is not taken: send the body as it is.")
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _json_body(request: Request) -> bytes:
+async def json_body(request: Request) -> bytes:
+    """Return the body, read once.
+
+    Raises:
+        ProblemError: 413, longer than JSON may be.
+    """
     chunks, length = [], 0
     async for chunk in request.stream():
         chunks.append(chunk)
@@ -125,7 +141,8 @@ async def _json_body(request: Request) -> bytes:
     return b"".join(chunks)
 
 
-async def _parsed(pool: Executor, parse: Callable[[bytes], Parsed], body: bytes) -> Parsed:
+async def parsed(pool: Executor, parse: Callable[[bytes], Parsed], body: bytes) -> Parsed:
+    """Return ``parse(body)``, in a thread of the pool where it is long."""
     if len(body) <= SMALL:
         return parse(body)
     return await asyncio.get_running_loop().run_in_executor(pool, parse, body)
