@@ -16,7 +16,7 @@ from importlib.metadata import version
 
 from benchmarks.serving_autoscaling import AutoscalingPlan, autoscaling
 from benchmarks.serving_bare import Bare
-from benchmarks.serving_chaos import ChaosPlan, chaos
+from benchmarks.serving_chaos import ChaosPlan, chaos, chaos_table
 from benchmarks.serving_made import Truth, embed_drawings, made_drawings
 from benchmarks.serving_overhead import LatencyPlan, ThroughputPlan, latency, throughput
 from benchmarks.serving_server import Setting, start_server
@@ -24,7 +24,6 @@ from benchmarks.serving_shedding import SheddingPlan, shedding
 from benchmarks.serving_soak import SoakPlan, soak
 from sketchray.config import Config, load_config
 from sketchray.encoders import load_encoder
-from sketchray.gallery import EncoderRef
 
 PARTS = ("latency", "throughput", "shedding", "autoscaling", "chaos", "soak")
 DRAWINGS = 200
@@ -53,11 +52,10 @@ def main() -> int:
     options = load_config(Options, verb="serving", overrides=[word for word in words if "=" in word])
 
     encoder = load_encoder(options.server.encoder).eval()
-    reference = EncoderRef(uri=options.server.encoder, fingerprint=encoder.fingerprint)
     drawings = made_drawings(DRAWINGS)
     query_BD = embed_drawings(encoder, drawings)
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, torch {version('torch')}, Ray {version('ray')}")
-    with start_server(options.server, reference, encoder.dim) as server:
+    with start_server(options.server, encoder) as server:
         vectors = next(iter(server.versions.values()))
 
         def bare(threads: int) -> Bare:
@@ -68,7 +66,9 @@ def main() -> int:
             "throughput": lambda: throughput(server, bare(options.throughput.threads), drawings, options.throughput),
             "shedding": lambda: shedding(server, drawings, options.shedding),
             "autoscaling": lambda: autoscaling(server, drawings, options.autoscaling),
-            "chaos": lambda: chaos(server, reference, drawings, Truth(query_BD), options.chaos),
+            "chaos": lambda: chaos_table(
+                chaos(server, server.versions, drawings, Truth(query_BD), options.chaos), options.chaos
+            ),
             "soak": lambda: soak(server, drawings, options.soak),
         }
         for part in parts:

@@ -8,12 +8,10 @@ import faiss
 import numpy as np
 import torch
 
-from benchmarks.serving_made import Vectors
+from benchmarks.serving_made import LIMIT, Vectors
 from sketchray.data.raster import Strokes
 from sketchray.data.transforms import prepare_sketch
 from sketchray.encoders import Encoder
-
-K = 20
 
 
 class Bare:
@@ -39,7 +37,7 @@ class Bare:
         """Answer one query; return the seconds that it took."""
         image_1CHW = self._images[number % len(self._images)][None]
         began = time.perf_counter()
-        self._index.search(self._embed(image_1CHW), K)
+        self._index.search(self._embed(image_1CHW), LIMIT)
         return time.perf_counter() - began
 
     def throughput(self, *, batch: int, seconds: float) -> float:

@@ -3,19 +3,17 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import Field
 
 from benchmarks.serving_load import Answer, Load, Plan, start_load
-from benchmarks.serving_made import Truth, query_bodies
-from benchmarks.serving_server import Server
-from benchmarks.serving_shedding import turned_away
+from benchmarks.serving_made import GALLERY, Truth, Vectors, query_bodies
+from benchmarks.serving_target import Target, current_version, is_ready, kill_one, wait_for
 from sketchray.config import Config
-from sketchray.gallery import EncoderRef
 
-PART = {"encoder": "encoder", "shard": "shards-0", "ingress": "ingress"}
+PARTS = {"encoder": "encoder", "shard": "shards-0", "ingress": "ingress"}  # and the deployment of each
 
 
 class ChaosPlan(Config):
@@ -24,6 +22,7 @@ class ChaosPlan(Config):
     Attributes:
         rate: of the load, searches a second.
         kills: of each of encoder, shard and ingress.
+        together: whether one of each is killed at the same time, and not one after the other.
         swaps: versions that are published.
         away_s: how long the store is away.
         pause_s: between two events, in which the endpoint recovers.
@@ -32,6 +31,7 @@ class ChaosPlan(Config):
 
     rate: float = Field(12.0, gt=0)
     kills: int = Field(3, ge=0)
+    together: bool = False
     swaps: int = Field(10, ge=0)
     away_s: float = Field(30.0, ge=0)
     pause_s: float = Field(15.0, gt=0)
@@ -68,40 +68,58 @@ def failures_of(done: Load, began: float, until: float) -> list[Answer]:
     return [answer for answer in done.answers if answer.status != 200 and began <= answer.ended < until]
 
 
-def chaos(server: Server, encoder: EncoderRef, drawings: Sequence[Any], truth: Truth, plan: ChaosPlan) -> str:
-    """Return the tables of what was broken and what came of it."""
-    load = Plan(url=f"{server.url}/v1/search", queries=query_bodies(drawings), rate=plan.rate, seconds=3600, keep=True)
+class Outcome(NamedTuple):
+    """What a load met, what was broken meanwhile, and what became of every answer."""
+
+    done: Load
+    events: list[Event]
+    checks: list[Check]
+
+
+def chaos(
+    target: Target, versions: Mapping[str, Vectors], drawings: Sequence[Any], truth: Truth, plan: ChaosPlan
+) -> Outcome:
+    """Break things under load.
+
+    Args:
+        target: the endpoint; it serves the made gallery.
+        versions: the vectors of every version, to which `Target.publish` adds.
+        drawings: the queries.
+        truth: brute force over the same queries; it is told of all versions here.
+        plan: what is broken.
+    """
+    url, queries = f"{target.url}/v1/search", query_bodies(drawings)
     events: list[Event] = []
-    with start_load(load) as running:
+    with start_load(Plan(url=url, queries=queries, rate=plan.rate, seconds=3600, keep=True)) as running:
         time.sleep(plan.pause_s)
         for _ in range(plan.kills):
-            for what, deployment in PART.items():
-                events.append(_kill(server, what, deployment, plan))
+            for parts in [tuple(PARTS)] if plan.together else [(part,) for part in PARTS]:
+                events.append(_kill(target, parts, plan))
                 time.sleep(plan.pause_s)
         for _ in range(plan.swaps):
-            events.append(_swap(server, encoder, plan))
+            events.append(_swap(target, "hot swap", plan))
             time.sleep(plan.pause_s / 3)
         if plan.away_s:
             began = time.monotonic()
-            server.lose_store()
+            target.lose_store()
             time.sleep(plan.away_s)
-            server.find_store()
+            target.find_store()
             events.append(Event("store away", began, time.monotonic()))
-            time.sleep(plan.pause_s)
-            events.append(_swap(server, encoder, plan, what="swap after the store came back"))
+            events.append(_swap(target, "hot swap after that", plan))
         time.sleep(plan.pause_s)
         done = running.stop()
-    for version, vectors in server.versions.items():
+    for version, vectors in versions.items():
         truth.add(version, vectors)
-    return report(done, events, check_answers(done, truth), plan)
+    return Outcome(done, events, check_answers(done, truth))
 
 
-def report(done: Load, events: Sequence[Event], checks: Sequence[Check], plan: ChaosPlan) -> str:
-    """Return the tables of a load in which events happened."""
+def chaos_table(outcome: Outcome, plan: ChaosPlan) -> str:
+    """Return the table of what was broken and what came of it."""
+    done, events, checks = outcome
     wrong = [check.wrong for check in checks if check.wrong]
     named, failed = len({check.version for check in checks}), sum(done.failed.values())
     lines = [
-        f"{len(done.answers):,} searches, {plan.rate:g} a second; {failed} failed: {turned_away(done)}. "
+        f"{len(done.answers):,} searches, {plan.rate:g} a second; {failed} failed: {done.failures()}. "
         f"{len(checks):,} answers, which name {named} versions, checked against brute force: {len(wrong)} wrong"
         f"{''.join(f' ({reason})' for reason in wrong[:3])}.\n",
         "| event | times | failed requests | all of them | seconds until the last | seconds until all is as before |",
@@ -125,29 +143,24 @@ def windows_of(events: Sequence[Event], *, until: float) -> list[tuple[Event, tu
     return [(event, (event.began, end)) for event, end in zip(events, ends, strict=True)]
 
 
-def _kill(server: Server, what: str, deployment: str, plan: ChaosPlan) -> Event:
-    count = len(server.replicas()[deployment])
+def _kill(target: Target, parts: Sequence[str], plan: ChaosPlan) -> Event:
+    before = {part: len(target.replicas()[PARTS[part]]) for part in parts}
     began = time.monotonic()
-    victim = server.kill(deployment)
+    victims = {part: kill_one(target, PARTS[part]) for part in parts}
 
     def back() -> bool:
-        now = [process.pid for process in server.replicas()[deployment]]
-        return len(now) >= count and victim not in now and server.ready()
+        now = {part: [process.pid for process in target.replicas()[PARTS[part]]] for part in parts}
+        return all(len(now[part]) >= before[part] and victims[part] not in now[part] for part in parts) and is_ready(
+            target
+        )
 
-    _wait_for(back, what=f"another {what}", patience_s=plan.patience_s)
-    return Event(f"kill -9 of the {what}", began, time.monotonic())
+    what = " and ".join(parts)
+    wait_for(back, what=f"another {what}", patience_s=plan.patience_s)
+    return Event(f"kill -9 of {what}", began, time.monotonic())
 
 
-def _swap(server: Server, encoder: EncoderRef, plan: ChaosPlan, what: str = "hot swap") -> Event:
-    version = server.publish(encoder)
+def _swap(target: Target, what: str, plan: ChaosPlan) -> Event:
+    version = target.publish()
     began = time.monotonic()
-    _wait_for(lambda: server.current() == version, what=f"version {version}", patience_s=plan.patience_s)
+    wait_for(lambda: current_version(target, GALLERY) == version, what=version, patience_s=plan.patience_s)
     return Event(what, began, time.monotonic())
-
-
-def _wait_for(test: Callable[[], bool], *, what: str, patience_s: float) -> None:
-    deadline = time.monotonic() + patience_s
-    while not test():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} was not there after {patience_s:g} s")
-        time.sleep(0.2)

@@ -95,6 +95,10 @@ class Load:
         counts = Counter(answer.status for answer in self.answers if answer.status != 200)
         return {str(status or "no answer"): count for status, count in sorted(counts.items())}
 
+    def failures(self) -> str:
+        """Return what failed in words: ``3 x 503``, or ``none``."""
+        return ", ".join(f"{count} x {status}" for status, count in self.failed.items()) or "none"
+
     def milliseconds(self, percent: float) -> float:
         """Return a percentile of the time of the good answers."""
         return 1000 * float(np.percentile([answer.seconds for answer in self.good], percent))

@@ -22,6 +22,7 @@ from sketchray.gallery.segment import embedding_column
 from sketchray.storage import Store
 
 GALLERY = "made"
+LIMIT = 20  # hits of an answer
 SIDE = 255  # of the drawings
 TOLERANCE = 1e-4  # of a cosine: the encoder's float32 sums depend on what else is in a batch
 
@@ -68,9 +69,9 @@ def made_drawings(count: int, *, seed: int = 0) -> list[list[list[list[int]]]]:
     return drawings
 
 
-def query_bodies(drawings: Sequence[Any], *, limit: int = 20) -> tuple[str, ...]:
-    """Return the JSON bodies of searches."""
-    return tuple(json.dumps({"strokes": drawing, "limit": limit}) for drawing in drawings)
+def query_bodies(drawings: Sequence[Any]) -> tuple[str, ...]:
+    """Return the JSON bodies of searches for the `LIMIT` best."""
+    return tuple(json.dumps({"strokes": drawing, "limit": LIMIT, "gallery": GALLERY}) for drawing in drawings)
 
 
 def embed_drawings(encoder: Encoder, drawings: Sequence[Any], *, batch: int = 16) -> np.ndarray:
@@ -102,7 +103,7 @@ class Truth:
         places = {name: place for place, name in enumerate(vectors.ids)}
         self._versions[version] = places, self._query_BD @ vectors.embedding_ND.T
 
-    def wrong(self, query: int, answer: dict[str, Any], *, limit: int = 20) -> str | None:
+    def wrong(self, query: int, answer: dict[str, Any]) -> str | None:
         """Tell what is wrong with an answer, by the version that it names; None where nothing is.
 
         The hits must have the scores that brute force gives to their ids, come in their order, and be the best: where
@@ -114,7 +115,7 @@ class Truth:
         places, score_BN = self._versions[version]
         score_N = score_BN[query]
         ids = [hit["id"] for hit in answer["results"]]
-        best_K = np.sort(score_N)[::-1][:limit]
+        best_K = np.sort(score_N)[::-1][:LIMIT]
         if len(set(ids)) != len(best_K) or len(ids) != len(best_K):
             return f"{len(ids)} hits, {len(set(ids))} of them different, where {len(best_K)} are right"
         unknown = [name for name in ids if name not in places]

@@ -1,7 +1,6 @@
 """The endpoint under test: the object store, Ray and ``serve/config.yaml`` as they ship, and their processes."""
 
 import os
-import signal
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,20 +9,20 @@ from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import psutil
-import requests
 import yaml
 from pydantic import Field
 
 from benchmarks.serving_made import GALLERY, Vectors, made_vectors, publish_made
+from benchmarks.serving_target import replicas_below
 from cluster.deploy import CONFIG, deploy
 from cluster.ports import free_ports
 from cluster.ray_head import RayHead, start_ray
 from cluster.store_server import StoreServer, start_store
 from sketchray.config import Config
+from sketchray.encoders import Encoder
 from sketchray.gallery import EncoderRef
 from sketchray.storage import Store, open_store
 
-TITLE = "ray::ServeReplica:"
 MIB = 2**20
 
 
@@ -47,22 +46,6 @@ class Setting(Config):
     args: dict[str, Any] = Field(default_factory=dict)
 
 
-def replicas_below(root: psutil.Process) -> dict[str, list[psutil.Process]]:
-    """Return the processes of Serve's replicas below a process, by the name of their deployment.
-
-    A replica has its process from the moment at which it begins to start until it has stopped.
-    """
-    found: dict[str, list[psutil.Process]] = defaultdict(list)
-    for process in root.children(recursive=True):
-        try:
-            title = process.cmdline()[0]
-        except (psutil.Error, IndexError):
-            continue
-        if title.startswith(TITLE):
-            found[title.removeprefix(TITLE).split(":")[1].partition(".")[0]].append(process)
-    return found
-
-
 def replace(args: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments with others laid over them; blocks are merged, all else is replaced."""
     merged = dict(args)
@@ -80,12 +63,12 @@ class Server:
         storage: its object store.
         head: its Ray.
         folder: the state of both.
-        dimension: of the encoder's vectors.
+        encoder: of the queries, loaded here too.
     """
 
-    def __init__(self, setting: Setting, storage: StoreServer, head: RayHead, folder: Path, dimension: int) -> None:
-        self.setting, self.storage, self.head = setting, storage, head
-        self._folder, self._dimension = folder, dimension
+    def __init__(self, setting: Setting, storage: StoreServer, head: RayHead, folder: Path, encoder: Encoder) -> None:
+        self.setting, self.storage, self.head, self.encoder = setting, storage, head, encoder
+        self._folder = folder
         self.port = free_ports(1)[0]
         self.versions: dict[str, Vectors] = {}
 
@@ -99,10 +82,11 @@ class Server:
         """Where the gallery is."""
         return open_store(self.storage.env()["SKETCHRAY_STORE"])
 
-    def publish(self, encoder: EncoderRef) -> str:
+    def publish(self) -> str:
         """Publish another version, with vectors of its own; return its name."""
-        vectors = made_vectors(self.setting.rows, self._dimension, seed=len(self.versions))
-        version = publish_made(self.store, vectors, encoder=encoder, shards=self.setting.shards)
+        vectors = made_vectors(self.setting.rows, self.encoder.dim, seed=len(self.versions))
+        reference = EncoderRef(uri=self.setting.encoder, fingerprint=self.encoder.fingerprint)
+        version = publish_made(self.store, vectors, encoder=reference, shards=self.setting.shards)
         self.versions[version] = vectors
         return version
 
@@ -112,21 +96,6 @@ class Server:
         args = replace(application.get("args", {}), {"galleries": [GALLERY], "auth": "open"} | self.setting.args)
         deploy(self.head, port=self.port, args=replace(args, over or {}))
         return self
-
-    def ready(self) -> bool:
-        """Tell whether ``/readyz`` says so."""
-        try:
-            return requests.get(f"{self.url}/readyz", timeout=30).ok
-        except requests.RequestException:
-            return False
-
-    def current(self) -> str | None:
-        """Return the version that is served, or None while nobody can say."""
-        try:
-            answer = requests.get(f"{self.url}/v1/gallery", timeout=30)
-            return str(answer.json()["gallery_version"]) if answer.ok else None
-        except requests.RequestException:
-            return None
 
     def replicas(self) -> dict[str, list[psutil.Process]]:
         """Return the processes of the replicas by deployment."""
@@ -155,12 +124,6 @@ class Server:
         """Return the resident memory of each kind of process, MiB."""
         return {name: sum(map(_rss, members)) / MIB for name, members in self.processes().items()}
 
-    def kill(self, deployment: str) -> int:
-        """End one replica of a deployment with SIGKILL; return its process id."""
-        victim = self.replicas()[deployment][0]
-        victim.send_signal(signal.SIGKILL)
-        return victim.pid
-
     def lose_store(self) -> None:
         """End the object store; its data stay."""
         self.storage.stop()
@@ -171,7 +134,7 @@ class Server:
 
 
 @contextmanager
-def start_server(setting: Setting, encoder: EncoderRef, dimension: int) -> Iterator[Server]:
+def start_server(setting: Setting, encoder: Encoder) -> Iterator[Server]:
     """Start store, Ray and endpoint over a made gallery; all of it ends with the block."""
     with TemporaryDirectory(prefix="serving-") as name:
         folder = Path(name)
@@ -180,8 +143,8 @@ def start_server(setting: Setting, encoder: EncoderRef, dimension: int) -> Itera
             os.environ.update(storage.env())  # what this process publishes goes to the same store
             head = start_ray(folder, env=storage.env() | setting.ray_env, cpus=setting.logical_cpus)
             try:
-                server = Server(setting, storage, head, folder, dimension)
-                server.publish(encoder)
+                server = Server(setting, storage, head, folder, encoder)
+                server.publish()
                 yield server.deploy()
             finally:
                 head.stop()

@@ -50,13 +50,8 @@ def shedding(server: Server, drawings: Sequence[Any], plan: SheddingPlan) -> str
         calm = calm or p99
         rates = f"{len(done.answers) / plan.seconds:.1f} | {len(done.good) / done.wall_s:.1f}"
         times = f"{done.milliseconds(50):.0f} | {p99:.0f} | {p99 / calm:.2f}"
-        lines.append(f"| {factor:.0%} | {rates} | {turned_away(done)} | {told_when(done)} | {times} |")
+        lines.append(f"| {factor:.0%} | {rates} | {done.failures()} | {told_when(done)} | {times} |")
     return "\n".join([*lines, f"\nCalm is {CALM:.0%}; the last column may be up to {plan.threshold:g}."])
-
-
-def turned_away(done: Load) -> str:
-    """Return the counts of what was not answered with 200, by status."""
-    return ", ".join(f"{count} x {status}" for status, count in done.failed.items()) or "none"
 
 
 def told_when(done: Load) -> str:

@@ -10,7 +10,6 @@ from pydantic import Field
 from benchmarks.serving_load import Plan, start_load
 from benchmarks.serving_made import query_bodies
 from benchmarks.serving_server import Server
-from benchmarks.serving_shedding import turned_away
 from sketchray.config import Config
 
 
@@ -43,7 +42,7 @@ def soak(server: Server, drawings: Sequence[Any], plan: SoakPlan) -> str:
     counted = [(minutes, rss) for minutes, rss in seen if minutes >= plan.warm_minutes]
     lines = [
         f"{len(done.answers):,} searches in {plan.minutes:g} minutes, {plan.rate:g} a second; not answered with 200: "
-        f"{turned_away(done)}; p50 {done.milliseconds(50):.0f} ms, p99 {done.milliseconds(99):.0f} ms.\n",
+        f"{done.failures()}; p50 {done.milliseconds(50):.0f} ms, p99 {done.milliseconds(99):.0f} ms.\n",
         f"| resident memory, MiB | first | after {plan.warm_minutes:g} min | last | most | slope, MiB a minute |",
         "|---|---|---|---|---|---|",
     ]
