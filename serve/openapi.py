@@ -6,12 +6,14 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from serve.explain_models import ExplainOptions, ExplainQuery
 from serve.guard import MAX_BODY_BYTES
 from serve.limits import (
     MAX_BATCH,
     MAX_DEPTH,
     MAX_JSON_BYTES,
     MAX_LIMIT,
+    MAX_LISTS,
     MAX_PIXELS,
     MAX_POINTS,
     MAX_SKETCHES,
@@ -27,7 +29,8 @@ REF = "#/components/schemas/{model}"
 
 DESCRIPTION = f"""Draw a thing, get its pictures.
 
-Limits of one request: {MAX_BODY_BYTES // 2**20} MiB of body, {MAX_JSON_BYTES // 2**20} MiB of it as JSON;
+Limits of one request: {MAX_BODY_BYTES // 2**20} MiB of body, {MAX_JSON_BYTES // 2**20} MiB of it as JSON
+with {MAX_LISTS:,} lists and objects;
 {MAX_SKETCHES} sketches of one thing; {MAX_PIXELS:,} pixels a picture; {MAX_STROKES:,} strokes and {MAX_POINTS:,} points
 a sketch; {MAX_BATCH} queries a batch; {MAX_LIMIT} results, among the first {MAX_DEPTH:,} of a ranking. A key may also
 have a rate. Every answer has an `X-Request-ID`: the caller's own if it is of 1 to 64 letters, digits, `.`, `_` and `-`.
@@ -94,6 +97,17 @@ PICTURE_FORM: Json = {
     },
 }
 
+EXPLAIN_FORM: Json = {
+    "type": "object",
+    "required": ["file", "id"],
+    "additionalProperties": False,
+    "properties": {
+        "file": {"type": "string", "format": "binary", "description": "a picture of a sketch, as in a search"},
+        **{name: _as_text(schema) for name, schema in ExplainOptions.model_json_schema()["properties"].items()},
+    },
+}
+TAKEN = ", ".join(f"image/{kind.lower()}" for kind in FORMATS)
+
 SEARCH_INPUT: Json = {
     "parameters": [
         {"name": name, "in": "query", "required": False, "description": schema["description"], "schema": schema}
@@ -108,7 +122,7 @@ SEARCH_INPUT: Json = {
             },
             "multipart/form-data": {
                 "schema": {"$ref": REF.format(model="PictureForm")},
-                "encoding": {"file": {"contentType": ", ".join(f"image/{kind.lower()}" for kind in FORMATS)}},
+                "encoding": {"file": {"contentType": TAKEN}},
             },
         },
     },
@@ -121,6 +135,18 @@ BATCH_BODY: Json = {
                 "schema": {"$ref": REF.format(model="BatchQuery")},
                 "examples": OF_A_BATCH,
             }
+        },
+    }
+}
+WHY_BODY: Json = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": REF.format(model="ExplainQuery")}},
+            "multipart/form-data": {
+                "schema": {"$ref": REF.format(model="ExplainForm")},
+                "encoding": {"file": {"contentType": TAKEN}},
+            },
         },
     }
 }
@@ -146,9 +172,10 @@ def install_description(app: FastAPI) -> None:
 
 
 def _completed(document: Json) -> Json:
-    queries = models_json_schema([(SearchQuery, "validation"), (BatchQuery, "validation")], ref_template=REF)[1]
+    asked = (SearchQuery, BatchQuery, ExplainQuery)
+    queries = models_json_schema([(model, "validation") for model in asked], ref_template=REF)[1]
     components = document["components"]
-    components["schemas"] |= queries["$defs"] | {"PictureForm": PICTURE_FORM}
+    components["schemas"] |= queries["$defs"] | {"PictureForm": PICTURE_FORM, "ExplainForm": EXPLAIN_FORM}
     components["securitySchemes"] = KEYS
     for name, example in OF_MODELS.items():
         if name in components["schemas"]:

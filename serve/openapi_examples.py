@@ -50,6 +50,17 @@ GALLERY: Json = {
     "default": True,
     "refused": None,
 }
+EXPLANATION: Json = {
+    "sketch": [[0.02, 0.31], [0.11, 0.27]],
+    "picture": [[0.05, 0.38], [-0.01, 0.29]],
+    "score": 0.71,
+    "exact": True,
+    "raster": "data:image/png;base64,iVBORw0KGgo=",
+    "gallery": "starter",
+    "gallery_version": VERSION,
+    "model": MODEL,
+    "request_id": "9f8a1c2be0d34f57",
+}
 
 # By the name of the model; those that carry their own are not here.
 OF_MODELS: dict[str, Json] = {
@@ -57,6 +68,7 @@ OF_MODELS: dict[str, Json] = {
     "BatchAnswer": {"answers": [ANSWER, PROBLEM]},
     "GalleryInfo": GALLERY,
     "GalleryList": {"galleries": [GALLERY]},
+    "Explanation": EXPLANATION,
     "ProblemDetails": PROBLEM,
     "Ready": {
         "status": "ready",
@@ -65,8 +77,10 @@ OF_MODELS: dict[str, Json] = {
         "pictures": 194,
         "shards": 2,
         "model": MODEL,
+        "refused": None,
     },
     "SearchAnswer": ANSWER,
+    "SessionQuery": {"key": "sketchray_0123456789ab_…"},
     "Session": {"signed_in": True, "required": True, "name": "kiosk"},
 }
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from serve.errors import ProblemError, as_sentence
-from serve.limits import MAX_BATCH
+from serve.limits import MAX_BATCH, MAX_LISTS
 from serve.models import SearchOptions, SearchQuery
 from serve.search import SearchRequest
 from sketchray.data.sketch import Sketch, Strokes
@@ -27,7 +27,7 @@ def request_from_json(body: bytes, options: Options) -> SearchRequest:
         options: from the URL; what the body says comes first.
 
     Raises:
-        ProblemError: 400 where it is no JSON, 422 where it is no query.
+        ProblemError: 400 where it is no JSON, 413 where it is too much of it, 422 where it is no query.
     """
     return request_from_document(parse_json(body), options)
 
@@ -36,7 +36,7 @@ def requests_from_json(body: bytes) -> list[SearchRequest | ProblemError]:
     """Read a batch of queries, each of which may have a problem of its own.
 
     Raises:
-        ProblemError: 400 where it is no JSON, 422 where it is no batch.
+        ProblemError: 400 where it is no JSON, 413 where it is too much of it, 422 where it is no batch.
     """
     document = parse_json(body)
     queries = document.get("queries") if isinstance(document, dict) else None
@@ -147,6 +147,8 @@ def parse_json(body: bytes) -> Any:
     """
     if not body:
         raise ProblemError(400, "The body is empty: send strokes as JSON, or a picture in the form field 'file'.")
+    if body.count(b"[") + body.count(b"{") > MAX_LISTS:
+        raise ProblemError(413, f"A JSON body may hold {MAX_LISTS:,} lists and objects at most.")
     try:
         return from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:

@@ -53,8 +53,9 @@ def test_every_example_is_of_its_schema(description: Json) -> None:
 def test_every_body_and_answer_has_an_example(description: Json) -> None:
     schemas = description["components"]["schemas"]
     for name, operation in operations(description):
-        said, asked = operation["responses"]["200"]["content"], operation.get("requestBody", {}).get("content", {})
-        for kind, content in [*said.items(), *asked.items()]:
+        answers = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+        bodies = [part.get("content", {}) for part in (*answers, operation.get("requestBody", {}))]
+        for kind, content in (item for body in bodies for item in body.items()):
             if kind == "application/json":
                 model = content["schema"]["$ref"].rpartition("/")[2]
                 assert content.get("examples") or schemas[model].get("examples"), f"{name}: {model}"

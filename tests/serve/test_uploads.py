@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve.errors import ProblemError
-from serve.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_DEPTH, MAX_LIMIT, MAX_POINTS
+from serve.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_DEPTH, MAX_LIMIT, MAX_LISTS, MAX_POINTS
 from serve.models import HOUSE
 from serve.queries import options_from_text, request_from_json, requests_from_json
 from serve.search import SearchRequest
@@ -156,6 +156,12 @@ def test_a_filter_says_where_it_is_wrong() -> None:
     assert "character 19" in problem.detail
     assert problem.details().position == 18
     assert "position" not in problem_of(strokes=[]).details().model_dump()
+
+
+def test_more_lists_than_any_drawing_has_are_not_even_parsed() -> None:
+    with pytest.raises(ProblemError) as caught:
+        request_from_json(b"[" + b"[]," * MAX_LISTS + b"[]]", {})
+    assert checked(caught.value).status == 413
 
 
 def test_a_bad_query_does_not_fail_the_others() -> None:
