@@ -35,6 +35,7 @@ class Setting(Config):
         shards: of the gallery.
         logical_cpus: that Ray's scheduler counts.
         ray_env: variables of every process of Ray, as ``RAY_SERVE_USE_GRPC_BY_DEFAULT``.
+        replicas: the least and the most of each deployment: more of them on the same cores answer no more.
         args: arguments of ``serve.app:build`` over those of the production file; blocks are merged.
     """
 
@@ -43,6 +44,7 @@ class Setting(Config):
     shards: int = 2
     logical_cpus: int = 16
     ray_env: dict[str, str] = Field(default_factory=dict)
+    replicas: tuple[int, int] = (1, 1)
     args: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -93,8 +95,13 @@ class Server:
     def deploy(self, over: Mapping[str, Any] | None = None) -> Self:
         """Deploy the application, or deploy it anew with these arguments laid over the setting's."""
         (application,) = yaml.safe_load(CONFIG.read_text())["applications"]
-        args = replace(application.get("args", {}), {"galleries": [GALLERY], "auth": "open"} | self.setting.args)
-        deploy(self.head, port=self.port, args=replace(args, over or {}))
+        least, most = self.setting.replicas
+        fixed = {"autoscaling_config": {"min_replicas": least, "max_replicas": most}}
+        own = {"galleries": [GALLERY], "auth": "open", "ingress": fixed, "encoder": fixed, "shards": fixed}
+        args = application["args"]
+        for further in (own, self.setting.args, over or {}):
+            args = replace(args, further)
+        deploy(self.head, port=self.port, args=args)
         return self
 
     def replicas(self) -> dict[str, list[psutil.Process]]:
