@@ -1,12 +1,10 @@
-"""The API's description: bodies that routes read by themselves, problems, limits, keys; and examples of each."""
-
-from typing import Any
+"""The API's description: problems, limits, keys, and the models and examples that FastAPI does not know of."""
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from serve.explain_models import ExplainOptions, ExplainQuery
+from serve.explain_models import ExplainQuery
 from serve.guard import MAX_BODY_BYTES
 from serve.limits import (
     MAX_BATCH,
@@ -19,13 +17,10 @@ from serve.limits import (
     MAX_SKETCHES,
     MAX_STROKES,
 )
-from serve.models import BatchQuery, SearchOptions, SearchQuery
-from serve.openapi_examples import OF_A_BATCH, OF_A_SEARCH, OF_MODELS
+from serve.models import BatchQuery, SearchQuery
+from serve.openapi_bodies import EXPLAIN_FORM, PICTURE_FORM, REF, Json
+from serve.openapi_examples import OF_MODELS
 from serve.session import COOKIE
-from sketchray.data.images import FORMATS
-
-Json = dict[str, Any]
-REF = "#/components/schemas/{model}"
 
 DESCRIPTION = f"""Draw a thing, get its pictures.
 
@@ -68,88 +63,6 @@ def problems(*statuses: int) -> dict[int | str, Json]:
         status: {"description": SAID[status], "content": {"application/problem+json": {"schema": schema}}}
         for status in statuses
     }
-
-
-def _as_text(schema: Json) -> Json:
-    """Return an option's schema where it comes as text, which cannot be null."""
-    some: Json = next((kind for kind in schema.get("anyOf", []) if kind.get("type") != "null"), {})
-    return {**{key: value for key, value in schema.items() if key not in ("anyOf", "default", "title")}, **some} | (
-        {} if schema.get("default") is None else {"default": schema["default"]}
-    )
-
-
-OPTIONS = {name: _as_text(schema) for name, schema in SearchOptions.model_json_schema()["properties"].items()}
-
-PICTURE_FORM: Json = {
-    "type": "object",
-    "required": ["file"],
-    "additionalProperties": False,
-    "properties": {
-        "file": {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": MAX_SKETCHES,
-            "items": {"type": "string", "format": "binary"},
-            "description": f"{', '.join(FORMATS)}, dark on light, light on dark or on a transparent ground; several "
-            f"are sketches of one thing; at most {MAX_PIXELS:,} pixels each",
-        },
-        **OPTIONS,
-    },
-}
-
-EXPLAIN_FORM: Json = {
-    "type": "object",
-    "required": ["file", "id"],
-    "additionalProperties": False,
-    "properties": {
-        "file": {"type": "string", "format": "binary", "description": "a picture of a sketch, as in a search"},
-        **{name: _as_text(schema) for name, schema in ExplainOptions.model_json_schema()["properties"].items()},
-    },
-}
-TAKEN = ", ".join(f"image/{kind.lower()}" for kind in FORMATS)
-
-SEARCH_INPUT: Json = {
-    "parameters": [
-        {"name": name, "in": "query", "required": False, "description": schema["description"], "schema": schema}
-        for name, schema in OPTIONS.items()
-    ],
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"$ref": REF.format(model="SearchQuery")},
-                "examples": OF_A_SEARCH,
-            },
-            "multipart/form-data": {
-                "schema": {"$ref": REF.format(model="PictureForm")},
-                "encoding": {"file": {"contentType": TAKEN}},
-            },
-        },
-    },
-}
-BATCH_BODY: Json = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"$ref": REF.format(model="BatchQuery")},
-                "examples": OF_A_BATCH,
-            }
-        },
-    }
-}
-WHY_BODY: Json = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": {"$ref": REF.format(model="ExplainQuery")}},
-            "multipart/form-data": {
-                "schema": {"$ref": REF.format(model="ExplainForm")},
-                "encoding": {"file": {"contentType": TAKEN}},
-            },
-        },
-    }
-}
 
 
 def install_description(app: FastAPI) -> None:

@@ -6,9 +6,11 @@ from concurrent.futures import Executor
 
 from fastapi import FastAPI, Request, Response
 
+from serve.auth import charge
 from serve.errors import ProblemDetails, ProblemError
 from serve.models import BatchAnswer, SearchAnswer
-from serve.openapi import BATCH_BODY, SEARCH_INPUT, problems
+from serve.openapi import problems
+from serve.openapi_bodies import BATCH_BODY, SEARCH_INPUT
 from serve.search import Searcher, SearchRequest
 from serve.uploads import read_batch, read_search
 
@@ -64,7 +66,9 @@ def add_search(app: FastAPI, searcher: Searcher, pool: Executor) -> None:
             except ProblemError as problem:
                 return problem
 
-        answers = await asyncio.gather(*map(answer, await read_batch(request, pool)))
+        queries = await read_batch(request, pool)
+        await charge(request, len(queries) - 1)  # one is paid for by the request
+        answers = await asyncio.gather(*map(answer, queries))
         busy = [item for item in answers if isinstance(item, ProblemError) and item.status in BUSY]
         if len(busy) == len(answers):
             raise busy[0]
