@@ -65,11 +65,10 @@ class Batcher(Generic[K, Q, A]):
     async def _answer(self, batch: list[_Waiting[K, Q, A]]) -> None:
         try:
             answers = await self.run(batch[0].key, [waiting.question for waiting in batch])
+            for waiting, answer in zip(batch, answers, strict=True):
+                if not waiting.answer.done():
+                    waiting.answer.set_result(answer)
         except Exception as error:  # of these questions alone; the next ones may go well
             for waiting in batch:
                 if not waiting.answer.done():
                     waiting.answer.set_exception(error)
-            return
-        for waiting, answer in zip(batch, answers, strict=True):
-            if not waiting.answer.done():
-                waiting.answer.set_result(answer)

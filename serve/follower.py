@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from serve.events import log_event
@@ -61,3 +62,8 @@ class Follower:
             if not self._heard:
                 log_event("director_back")
             self._heard = True
+
+
+def replica_id() -> str:
+    """Return this replica's name in reports."""
+    return str(serve.get_replica_context().replica_id.unique_id)

@@ -19,9 +19,6 @@ T = TypeVar("T")
 class NotHeldError(RuntimeError):
     """A release that this replica does not hold and cannot load now; the message says why."""
 
-    def __init__(self, release: Release, reason: str) -> None:
-        super().__init__(f"{release}: {reason}")
-
 
 class Holding(Generic[T]):
     """The releases of one replica. Loading happens in one thread of its own, beside the answering.
@@ -62,7 +59,7 @@ class Holding(Generic[T]):
         try:
             return await asyncio.shield(self._begin(release))  # whoever asked may leave; the next one will ask too
         except (ValueError, OSError) as error:
-            raise NotHeldError(release, str(error)) from error
+            raise NotHeldError(f"{release}: {error}") from error
 
     async def obey(self, offers: Iterable[Offer]) -> None:
         """Begin to load what a plan names and is not here, and let go of what has not been wanted for a while."""
@@ -98,8 +95,13 @@ class Holding(Generic[T]):
     def _begin(self, release: Release) -> "asyncio.Task[T]":
         if release not in self._loading:
             self._loading[release] = asyncio.create_task(self._bring(release))
-            self._loading[release].add_done_callback(lambda _: self._loading.pop(release, None))
+            self._loading[release].add_done_callback(lambda task: self._end(release, task))
         return self._loading[release]
+
+    def _end(self, release: Release, task: "asyncio.Task[T]") -> None:
+        del self._loading[release]
+        if not task.cancelled():
+            task.exception()  # told in the log; whoever asked may not be there any more
 
     async def _bring(self, release: Release) -> T:
         began = time.perf_counter()

@@ -59,6 +59,7 @@ class SearchOptions(Asked):
     )
     filter: str | None = Field(
         None,
+        min_length=1,
         max_length=MAX_FILTER,
         description="a condition on label, uri, id and the gallery's own columns, as `label in ('cat', 'dog')`",
     )
@@ -202,6 +203,7 @@ class Ready(Told):
     pictures: int
     shards: int
     model: str
+    refused: Refused | None = None
 
 
 class Alive(Told):

@@ -8,11 +8,13 @@ import secrets
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -38,6 +40,7 @@ from sketchray.storage import Store, open_store
 ROOT = Path(__file__).parents[2]
 ENCODER = "frozen:tiny-test@64"
 SHARDS = 2
+SWAPS = "swaps"  # the gallery whose versions test_swap.py changes
 # Text that a page must show and never run: as HTML, as a JavaScript template and as a Handlebars template.
 HOSTILE = """<img src=x onerror="window.pwned=1">${window.pwned=2}{{value}}'"&"""
 
@@ -53,12 +56,14 @@ class Picture(NamedTuple):
 
 
 class Served(NamedTuple):
-    """A running server and what is behind it."""
+    """A running server and what is behind it; ``pid`` is of the process that everything else is below."""
 
     url: str
     pictures: dict[str, Picture]
     version: str
     encoder: Encoder
+    store: str
+    pid: int
 
 
 def draw_pictures(encoder: Encoder, count: int = 60) -> list[Picture]:
@@ -146,7 +151,9 @@ def gallery_folder(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -
     folder = tmp_path_factory.mktemp("store")
     pictures = draw_pictures(encoder)
     (folder / "ATTRIBUTION.md").write_text("Drawn by the tests, for the tests <script>window.pwned=3</script>\n")
-    return folder.as_uri(), write_gallery(open_store(folder.as_uri()), "shapes", pictures, encoder), pictures
+    store = open_store(folder.as_uri())
+    write_gallery(store, SWAPS, pictures[:20], encoder)
+    return folder.as_uri(), write_gallery(store, "shapes", pictures, encoder), pictures
 
 
 @pytest.fixture(scope="session")
@@ -156,10 +163,13 @@ def served(
     """The gallery behind a real Ray Serve in a process of its own, with two ingress replicas."""
     store, version, pictures = gallery_folder
     arguments = {
-        "gallery": "shapes",
+        "galleries": ["shapes", SWAPS],
         "store": store,
-        "ingress_replicas": 2,
-        "encoder_threads": 1,
+        "auth": "open",
+        "shard_groups": 2,
+        "poll_s": 0.25,
+        "ingress": {"num_replicas": 2},
+        "encoder": {"threads": 1},
         "attribution": f"{store}/ATTRIBUTION.md",
     }
     folder = tmp_path_factory.mktemp("serve")
@@ -175,10 +185,22 @@ def served(
                     break
             else:
                 pytest.fail(f"the server did not come up: {(folder / 'log').read_text()[-4000:]}")
-            yield Served(f"http://127.0.0.1:{port}", {p.id: p for p in pictures}, version, encoder)
+            served = Served(
+                f"http://127.0.0.1:{port}", {p.id: p for p in pictures}, version, encoder, store, server.pid
+            )
+            wait_until_ready(served.url)
+            yield served
         finally:
             server.stdin.close()
             server.wait(60)
+
+
+def wait_until_ready(url: str, seconds: float = 30) -> None:
+    """Wait until every gallery is answered from: a version is probed through the whole graph first."""
+    deadline = time.monotonic() + seconds
+    while (answer := httpx.get(f"{url}/readyz", timeout=30)).status_code != 200:
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.1)
 
 
 def start_server(port: int, arguments: dict[str, Any], folder: Path, log: Any) -> "subprocess.Popen[str]":

@@ -6,7 +6,7 @@ from sketchray.data.images import ImageError, decode_image
 from sketchray.gallery.manifest import GalleryError
 from sketchray.gallery.part import Part
 from sketchray.gallery.shard import Shard
-from sketchray.ranking.nearest import Nearest
+from sketchray.ranking.nearest import Nearest, exact_scores
 
 PROBES = 8  # rows of a segment that are looked up
 DEEP = 10  # answers that an index is compared in
@@ -22,22 +22,37 @@ def check_shard(shard: Shard) -> None:
             does, a score is not a number, or a thumbnail is not a picture.
     """
     for part in shard.parts:
-        row_B = probe_rows(part)
-        _check_finding(shard, part, row_B)
-        for sample_id in (str(part.columns["id"][row].as_py()) for row in row_B):
+        _check_finding(shard, part)
+        for sample_id in (str(part.columns["id"][row].as_py()) for row in probe_rows(part, PROBES)):
             try:
                 decode_image(shard.thumbnail(sample_id) or b"")
             except ImageError as error:
                 raise GalleryError(f"the thumbnail of {sample_id} is not a picture: {error}") from error
 
 
-def probe_rows(part: Part) -> list[int]:
-    """Return some rows that can be found, the first and the last among them."""
+def probe_rows(part: Part, count: int) -> list[int]:
+    """Return some rows that can be found, spread evenly, the first and the last among them."""
     live = np.flatnonzero(part.live_N) if part.live_N is not None else np.arange(len(part.embedding_ND))
-    return [int(row) for row in live[np.unique(np.linspace(0, len(live) - 1, PROBES).astype(int))]]
+    return [int(row) for row in live[np.unique(np.linspace(0, len(live) - 1, count).astype(int))]]
 
 
-def _check_finding(shard: Shard, part: Part, row_B: list[int]) -> None:
+def check_one_row(shard: Shard) -> None:
+    """Look one row up by its own vector: cheap enough to be asked every few seconds.
+
+    Raises:
+        GalleryError: it does not find itself.
+    """
+    for part in shard.parts[:1]:
+        row = probe_rows(part, 1)[0]
+        query_D = part.embedding_ND[row]
+        own = float(exact_scores(query_D, query_D[None])[0])
+        (hits,) = shard.search(query_D[None], 1)
+        if not hits or not hits[0].score >= own - SAME:
+            raise GalleryError(f"{part.columns['id'][row].as_py()} does not find itself")
+
+
+def _check_finding(shard: Shard, part: Part) -> None:
+    row_B = probe_rows(part, PROBES)
     query_BD = part.embedding_ND[row_B]
     exact = Nearest(part.embedding_ND).search(query_BD, DEEP, allowed_N=part.live_N)
     for ranking in shard.rankings:

@@ -12,7 +12,7 @@ from sketchray.gallery import FitPlan, Gallery, GalleryError, IndexPlan
 from sketchray.gallery.index import build_index, load_index
 from sketchray.gallery.part import Part
 from sketchray.gallery.segment import vector_schema
-from sketchray.gallery.self_check import check_shard
+from sketchray.gallery.self_check import check_one_row, check_shard
 from sketchray.gallery.shard import Shard
 
 DIMENSION = 8
@@ -33,6 +33,7 @@ def test_whole_shards_pass(make_rows: Rows, publish_rows: Publisher, plan: Index
     gallery = publish_rows(rows, plan=plan, codebooks=FitPlan(codewords=4))
     for index in range(2):
         check_shard(gallery.shard(index))
+        check_one_row(gallery.shard(index))
 
 
 def test_equal_pictures_and_an_empty_shard_pass(make_rows: Rows, publish_rows: Publisher) -> None:
@@ -43,6 +44,7 @@ def test_equal_pictures_and_an_empty_shard_pass(make_rows: Rows, publish_rows: P
     gallery = publish_rows(same, shards=1)
     check_shard(gallery.shard(0))
     check_shard(Shard([], vector_schema(DIMENSION), {}))
+    check_one_row(Shard([], vector_schema(DIMENSION), {}))
 
 
 def part_of(*, index_seed: int | None = None, jpeg: bytes | None = None) -> Part:
