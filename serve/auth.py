@@ -15,7 +15,7 @@ Not held against: keys and cookies in the clear. Speak https at a proxy, or with
 import math
 import re
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import Request, cookie_parser
@@ -34,7 +34,6 @@ PUBLIC = re.compile(r"/(healthz|readyz|docs|openapi\.json|signin|v1/session|favi
 QUESTIONS = re.compile(r"/v1/(search|search:batch|explain)")
 QUESTION, OTHER = 1.0, 0.02  # tokens; the pictures of one answer cost less than the question
 CALLER = "sketchray.caller"
-SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class Rate(NamedTuple):
@@ -106,20 +105,18 @@ class Authenticate:
         token = cookie_parser(headers.get("cookie", "")).get(cookie_name(scope))
         if not token:
             return "no_key"
-        if not is_own_page(headers, scope["method"]):
+        if from_other_site(headers):
             return "other_site"
         return self.ring.of_session(token) or "session_over"
 
 
-def is_own_page(headers: Headers, method: str) -> bool:
-    """Return whether a browser sends this request for one of our own pages, or for the person at it."""
+def from_other_site(headers: Headers) -> bool:
+    """Return whether a browser sends this request for a page of another site, or of another host of ours."""
     site = headers.get("sec-fetch-site")
     if site is not None:
-        return site in ("same-origin", "none")
-    origin = headers.get("origin")
-    if origin is None:  # which browsers leave out of requests that change nothing, and of no other
-        return method in SAFE
-    return urlsplit(origin).netloc == headers.get("host")
+        return site not in ("same-origin", "none")
+    origin = headers.get("origin")  # browsers leave it out only of what changes nothing, and of their own pages' GET
+    return origin is not None and urlsplit(origin).netloc != headers.get("host")
 
 
 async def charge(request: Request, cost: float) -> None:
@@ -147,6 +144,7 @@ def _too_many(wait_s: float) -> tuple[str, dict[str, str]]:
 def _refusal(scope: Scope) -> Response:
     """Return the way in: a page for a person who opens one, a problem for everybody else."""
     if scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", ""):
-        return RedirectResponse("/signin", 303, {"Cache-Control": "no-store"})
+        wanted = scope["path"] + ("?" + scope["query_string"].decode("latin-1") if scope.get("query_string") else "")
+        return RedirectResponse(f"/signin?{urlencode({'next': wanted})}", 303, {"Cache-Control": "no-store"})
     sentence = "This needs an API key: send it in the header Authorization, after 'Bearer ', or sign in at /signin."
     return problem_response(401, sentence, {"WWW-Authenticate": 'Bearer realm="sketchray"'})

@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sketchray.storage import Conflict, NotFound, locate
 
 KEY = re.compile(r"sketchray_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
+DEFAULT_NAME = "keys.json"  # in the store
 NOBODY = "0" * 64
 MAX_NAME = 100
 TRIES = 20

@@ -4,22 +4,19 @@ A new key is printed once, alone on standard output. What is changed here reache
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from serve.keyfile import ApiKey, KeyFile, KeyFileError, change_keys, new_key, read_keys
-from sketchray.storage import StoreError
+from serve.keyfile import DEFAULT_NAME, ApiKey, KeyFile, KeyFileError, change_keys, new_key, read_keys
+from sketchray.storage import StoreError, default_store
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     options = parser().parse_args(argv)
-    uri = options.keys or os.environ.get("SKETCHRAY_KEYS")
     try:
-        if not uri:
-            raise KeyFileError("say which file with --keys URI, or in SKETCHRAY_KEYS")
+        uri = options.keys or default_store().uri_of(DEFAULT_NAME)
         if options.command == "create":
             create(uri, options.name, rate=options.rate, burst=options.burst)
         elif options.command == "revoke":
@@ -79,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
     revoke_parser = commands.add_parser("revoke", help="end a key and its sessions")
     revoke_parser.add_argument("id", help="the twelve hexadecimal digits that list shows")
     for command in (create_parser, list_parser, revoke_parser):
-        command.add_argument("--keys", metavar="URI", help="the file, in any store; $SKETCHRAY_KEYS if not given")
+        command.add_argument("--keys", metavar="URI", help=f"the file; {DEFAULT_NAME} in $SKETCHRAY_STORE if not given")
     return top
 
 

@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 from serve.errors import problem_response
 
-OWN_ROUTES = re.compile(r"/(v1(/.*)?|healthz|readyz|openapi\.json|docs|attribution)", re.DOTALL)
+OWN_ROUTES = re.compile(r"/(v1(/.*)?|healthz|readyz|openapi\.json|docs|attribution|signin)", re.DOTALL)
 
 
 class NothingHere(BaseRoute):

@@ -118,20 +118,27 @@ def test_what_is_known_goes_on_without_the_file(tmp_path: Path, caplog: pytest.L
     ring.watch()
     try:
         for broken in (None, b"{", b"", b"\xff\xfe", b'{"format": 2}', b'{"format": 1, "secret": "5", "keys": []}'):
-            path.unlink() if broken is None else path.write_bytes(broken)
+            path.unlink() if broken is None else replace(path, broken)
             time.sleep(0.05)
             assert ring.of_key(text) is not None
         complaints = [record.message for record in caplog.records if record.levelname == "ERROR"]
         assert len(complaints) == len(set(complaints)) >= 3, "each trouble is told once"
         assert not any(KeyFile.model_validate_json(whole).secret in line for line in complaints)
         revoked = made.model_copy(update={"revoked_at": made.created_at})
-        path.write_text(KeyFile(keys=(revoked,)).model_dump_json())
+        replace(path, KeyFile(keys=(revoked,)).model_dump_json().encode())
         deadline = time.monotonic() + 10
         while ring.of_key(text):
             assert time.monotonic() < deadline, "the file is whole again, and nobody looks"
             time.sleep(0.01)
     finally:
         ring.close()
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a file whole, as stores do."""
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(data)
+    fresh.replace(path)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}x", b"[]", b'{"format": 1, "secret": "zz", "keys": []}'])
@@ -182,12 +189,15 @@ def test_what_cannot_be_a_key_is_refused(arguments: list[str], tmp_path: Path, c
     assert not (tmp_path / "keys.json").exists()
 
 
-def test_the_file_has_to_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture) -> None:
-    monkeypatch.delenv("SKETCHRAY_KEYS", raising=False)
+def test_the_file_lies_in_the_store_if_nothing_else_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
+) -> None:
+    monkeypatch.delenv("SKETCHRAY_STORE", raising=False)
     assert main(["list"]) == 1
-    assert "SKETCHRAY_KEYS" in capsys.readouterr().err
-    monkeypatch.setenv("SKETCHRAY_KEYS", str(tmp_path / "keys.json"))
+    assert "SKETCHRAY_STORE" in capsys.readouterr().err
+    monkeypatch.setenv("SKETCHRAY_STORE", str(tmp_path))
     assert main(["create", "ana"]) == 0
+    assert (tmp_path / "keys.json").exists()
     assert main(["revoke", "0" * 12]) == 1
     assert "0" * 12 in capsys.readouterr().err
 

@@ -162,7 +162,7 @@ def test_the_wait_that_is_told_is_long_enough_and_no_longer(rate: float, burst: 
 
 
 def test_a_lease_of_a_dead_replica_is_not_lost_for_ever() -> None:
-    async def live() -> tuple[float, float, float]:
+    async def live() -> tuple[float, ...]:
         world = World(2)
         first = await world.ask(0, 1.0, rate=100.0, burst=4.0)
         world.replicas[0] = world.start()
