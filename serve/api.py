@@ -1,12 +1,15 @@
 """The HTTP API: one FastAPI application around a `Searcher`, from its routes, its errors and its guards."""
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 import sketchray
+from serve.access import OPEN, Access, guards
 from serve.error_handlers import LastResort, install_handlers
-from serve.guard import Guard
+from serve.headers import SecurityHeaders
 from serve.openapi import DESCRIPTION, install_description
 from serve.request_ids import RequestIds
 from serve.routes.galleries import add_galleries
@@ -14,16 +17,28 @@ from serve.routes.health import add_health
 from serve.routes.nothing import OWN_ROUTES, NothingHere
 from serve.routes.pages import add_pages
 from serve.routes.search import add_search
+from serve.routes.session import add_session
 from serve.search import Searcher
 
 
-def create_api(searcher: Searcher, pool: Executor, *, attribution: str | None) -> FastAPI:
+def create_api(
+    searcher: Searcher,
+    pool: Executor,
+    *,
+    attribution: str | None,
+    access: Access = OPEN,
+    outside: Sequence[Middleware] = (),
+    inside: Sequence[Middleware] = (),
+) -> FastAPI:
     """Build the application.
 
     Args:
         searcher: answers the queries.
         pool: bounds how many uploads are decoded at once.
         attribution: Markdown of ``/attribution``, or None where the galleries have none.
+        access: who may come in.
+        outside: in front of the guards, the first one the outermost: sees what they refuse.
+        inside: behind the guards: sees only what they let in.
     """
     app = FastAPI(
         title="Sketchray",
@@ -35,11 +50,12 @@ def create_api(searcher: Searcher, pool: Executor, *, attribution: str | None) -
     add_search(app, searcher, pool)
     add_galleries(app, searcher)
     add_health(app, searcher)
+    add_session(app, access)
     add_pages(app, attribution=attribution)
     app.router.routes.append(NothingHere(app.routes))
     install_description(app)
     install_handlers(app)
-    app.add_middleware(Guard, own=OWN_ROUTES)
-    app.add_middleware(LastResort)
-    app.add_middleware(RequestIds)  # the last is the outermost
+    named = [Middleware(RequestIds), Middleware(SecurityHeaders), Middleware(LastResort)]
+    for each in reversed([*named, *outside, *guards(access, own=OWN_ROUTES), *inside]):
+        app.add_middleware(each.cls, *each.args, **each.kwargs)  # the last is the outermost
     return app
