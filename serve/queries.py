@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from serve.errors import ProblemError, as_sentence
 from serve.limits import MAX_BATCH, MAX_LISTS
 from serve.models import SearchOptions, SearchQuery
-from serve.search import SearchRequest
+from serve.request import SearchRequest
 from sketchray.data.sketch import Sketch, Strokes
 from sketchray.gallery.filters import Filter, FilterError, parse_filter
 

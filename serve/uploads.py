@@ -20,7 +20,7 @@ from serve.queries import (
     request_from_json,
     requests_from_json,
 )
-from serve.search import SearchRequest
+from serve.request import SearchRequest
 from sketchray.data.images import ImageError, decode_image
 from sketchray.data.raster import Bitmap, BlankSketchError, Sketch
 

@@ -1,4 +1,4 @@
-"""The pictures of a gallery: ``/v1/images/{id}``."""
+"""What can be searched, and its pictures: ``/v1/gallery``, ``/v1/galleries``, ``/v1/images/{id}``."""
 
 import hashlib
 from typing import Annotated
@@ -7,7 +7,7 @@ from fastapi import FastAPI, Header, Path, Query, Response
 
 from serve.errors import ProblemError
 from serve.limits import MAX_ID
-from serve.models import GalleryName
+from serve.models import GalleryInfo, GalleryList, GalleryName
 from serve.openapi import problems
 from serve.search import Searcher
 
@@ -24,6 +24,16 @@ def add_galleries(app: FastAPI, searcher: Searcher) -> None:
         app: gets them.
         searcher: knows the galleries.
     """
+
+    @app.get("/v1/galleries", tags=["galleries"], responses=problems(401, 429))
+    async def galleries() -> GalleryList:
+        """List what can be searched, the default gallery first."""
+        return GalleryList(galleries=searcher.galleries())
+
+    @app.get("/v1/gallery", tags=["galleries"], responses=problems(401, 404, 422, 429))
+    async def gallery(name: Gallery = None) -> GalleryInfo:
+        """Tell what a gallery holds, by what it can be ranked and filtered, and which version is being searched."""
+        return searcher.about(name)
 
     @app.get(
         "/v1/images/{id}",

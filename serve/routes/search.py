@@ -11,7 +11,8 @@ from serve.errors import ProblemDetails, ProblemError
 from serve.models import BatchAnswer, SearchAnswer
 from serve.openapi import problems
 from serve.openapi_bodies import BATCH_BODY, SEARCH_INPUT
-from serve.search import Searcher, SearchRequest
+from serve.request import SearchRequest
+from serve.search import Searcher
 from serve.uploads import read_batch, read_search
 
 BUSY = (429, 503)

@@ -11,7 +11,7 @@ from serve.errors import ProblemError
 from serve.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_DEPTH, MAX_LIMIT, MAX_LISTS, MAX_POINTS
 from serve.models import HOUSE
 from serve.queries import options_from_text, request_from_json, requests_from_json
-from serve.search import SearchRequest
+from serve.request import SearchRequest
 from serve.uploads import sketch_from_picture
 from sketchray.data.raster import Strokes
 
