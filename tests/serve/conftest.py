@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,19 +21,9 @@ from PIL import Image, ImageDraw
 
 from sketchray.data.samples import sample_id
 from sketchray.encoders import Encoder, load_encoder
-from sketchray.gallery import (
-    Content,
-    EncoderRef,
-    Manifest,
-    ObjectRef,
-    Segment,
-    gallery_store,
-    publish,
-    read_pointer,
-    shard_of,
-    store_manifest,
-)
-from sketchray.gallery.segment import THUMBNAILS, describe, embedding_column, to_parquet, vector_schema
+from sketchray.gallery import EncoderRef, FitPlan, write_gallery
+from sketchray.gallery.build import row_schema
+from sketchray.gallery.segment import embedding_column
 from sketchray.storage import Store, open_store
 
 ROOT = Path(__file__).parents[2]
@@ -88,55 +77,24 @@ def draw_pictures(encoder: Encoder, count: int = 60) -> list[Picture]:
     return pictures
 
 
-def write_gallery(store: Store, name: str, pictures: list[Picture], encoder: Encoder) -> str:
-    """Publish pictures as a gallery of two shards; return its version."""
-    gallery = gallery_store(store, name)
-
-    def stored(key: str, table: pa.Table) -> ObjectRef:
-        data = to_parquet(table)
-        gallery.write(key, data)
-        return describe(key, data, table.num_rows)
-
-    segments = []
-    for shard in range(SHARDS):
-        rows = sorted(picture for picture in pictures if shard_of(picture.id, SHARDS) == shard)
-        ids = [picture.id for picture in rows]
-        columns = {
-            "id": ids,
-            "uri": [picture.uri for picture in rows],
-            "etag": ["" for _ in rows],
-            "label": [picture.label for picture in rows],
-            "embedding": embedding_column(np.stack([picture.vector_D for picture in rows])),
-        }
-        vectors = pa.table(columns, schema=vector_schema(encoder.dim))
-        thumbnails = pa.table({"id": ids, "jpeg": [picture.jpeg for picture in rows]}, schema=THUMBNAILS)
-        segments.append(
-            Segment(
-                shard=shard,
-                kind="base",
-                vectors=stored(f"segments/{shard}/vectors.parquet", vectors),
-                thumbnails=stored(f"segments/{shard}/thumbnails.parquet", thumbnails),
-            )
-        )
-    content = Content(
-        encoder=EncoderRef(uri=ENCODER, fingerprint=encoder.fingerprint),
-        dimension=encoder.dim,
-        shards=SHARDS,
-        segments=tuple(segments),
+def publish_pictures(store: Store, name: str, pictures: list[Picture], encoder: Encoder, uri: str = ENCODER) -> str:
+    """Publish pictures as a gallery of two shards, with small codebooks; return its version."""
+    rows = pa.table(
+        {
+            "id": [picture.id for picture in pictures],
+            "uri": [picture.uri for picture in pictures],
+            "etag": ["" for _ in pictures],
+            "label": [picture.label for picture in pictures],
+            "embedding": embedding_column(np.stack([picture.vector_D for picture in pictures])),
+            "jpeg": [picture.jpeg for picture in pictures],
+        },
+        schema=row_schema(encoder.dim),
     )
-    manifest = Manifest(
-        name=name,
-        version=content.version(),
-        parent=None,
-        created_at=datetime.now(UTC),
-        source="file:///pictures",
-        rows=len(pictures),
-        unreadable=0,
-        content=content,
-    )
-    store_manifest(gallery, manifest)
-    publish(gallery, manifest.version, expected=read_pointer(gallery))
-    return manifest.version
+    made_by = EncoderRef(uri=uri, fingerprint=encoder.fingerprint)
+    fit = FitPlan(codewords=4)
+    return write_gallery(
+        store, name, rows, encoder=made_by, source="file:///pictures", shards=SHARDS, codebooks=fit
+    ).version
 
 
 @pytest.fixture(scope="session")
@@ -152,8 +110,8 @@ def gallery_folder(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -
     pictures = draw_pictures(encoder)
     (folder / "ATTRIBUTION.md").write_text("Drawn by the tests, for the tests <script>window.pwned=3</script>\n")
     store = open_store(folder.as_uri())
-    write_gallery(store, SWAPS, pictures[:20], encoder)
-    return folder.as_uri(), write_gallery(store, "shapes", pictures, encoder), pictures
+    publish_pictures(store, SWAPS, pictures[:20], encoder)
+    return folder.as_uri(), publish_pictures(store, "shapes", pictures, encoder), pictures
 
 
 @pytest.fixture(scope="session")
