@@ -12,6 +12,7 @@ from serve.error_handlers import LastResort, install_handlers
 from serve.headers import SecurityHeaders
 from serve.openapi import DESCRIPTION, install_description
 from serve.request_ids import RequestIds
+from serve.routes.explain import add_explain
 from serve.routes.galleries import add_galleries
 from serve.routes.health import add_health
 from serve.routes.nothing import OWN_ROUTES, NothingHere
@@ -48,6 +49,7 @@ def create_api(
         redoc_url=None,
     )
     add_search(app, searcher, pool)
+    add_explain(app, searcher, pool)
     add_galleries(app, searcher)
     add_health(app, searcher)
     add_session(app, access)

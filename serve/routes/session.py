@@ -43,7 +43,7 @@ def add_session(app: FastAPI, access: Access) -> None:
         name = caller.key.name if caller else None
         return Session(signed_in=caller is not None, required=access.keys is not None, name=name)
 
-    @app.post("/v1/session", status_code=204, tags=["session"], responses=problems(401, 403, 404, 413, 422))
+    @app.post("/v1/session", status_code=204, tags=["session"], responses=problems(400, 401, 403, 404, 413, 422))
     async def sign_in(query: SessionQuery, request: Request) -> Response:
         """Exchange a key for a cookie that scripts cannot read, and that a browser sends by itself."""
         if from_other_site(request.headers):
