@@ -38,9 +38,10 @@ class Rollout:
     @property
     def hold(self) -> list[Offer]:
         """What replicas should hold: what is active, what is on its way, and what is still being answered from."""
-        settled = [] if self.active is None else [self.active.release]
-        offers = [Offer(release, "") for release in [*settled, *sorted(self.retiring)]]
-        return offers if self.offer is None else [*offers, self.offer]
+        answered = {*self.retiring, *([] if self.active is None else [self.active.release])}
+        if self.offer is None:
+            return [Offer(release, "") for release in sorted(answered)]
+        return [*(Offer(release, "") for release in sorted(answered - {self.offer.release})), self.offer]
 
     def is_new(self, ticket: str) -> bool:
         """Return whether ``CURRENT`` was not seen in this state yet."""
