@@ -56,14 +56,10 @@ def main() -> int:
     query_BD = embed_drawings(encoder, drawings)
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, torch {version('torch')}, Ray {version('ray')}")
     with start_server(options.server, encoder) as server:
-        vectors = next(iter(server.versions.values()))
-
-        def bare(threads: int) -> Bare:
-            return Bare(encoder, vectors, drawings, threads=threads)
-
+        bare = Bare(encoder, next(iter(server.versions.values())), drawings, threads=options.latency.threads)
         run: dict[str, Callable[[], str]] = {
-            "latency": lambda: latency(server, bare(options.latency.threads), drawings, options.latency),
-            "throughput": lambda: throughput(server, bare(options.throughput.threads), drawings, options.throughput),
+            "latency": lambda: latency(server, bare, drawings, options.latency),
+            "throughput": lambda: throughput(server, drawings, options.throughput),
             "shedding": lambda: shedding(server, drawings, options.shedding),
             "autoscaling": lambda: autoscaling(server, drawings, options.autoscaling),
             "chaos": lambda: chaos_table(

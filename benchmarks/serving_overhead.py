@@ -1,12 +1,13 @@
 """One query's latency and many queries' throughput, against the bare encoder in turns of the same run."""
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
 
-from benchmarks.serving_bare import Bare
+from benchmarks.serving_bare import Bare, Speed, bare_throughput
 from benchmarks.serving_load import Plan, start_load
 from benchmarks.serving_made import query_bodies
 from benchmarks.serving_server import Server
@@ -74,31 +75,49 @@ def latency(server: Server, bare: Bare, drawings: Sequence[Any], plan: LatencyPl
     return "\n".join([*lines, f"| **median minus median** | **{1000 * over:.1f}** | |"])
 
 
-def throughput(server: Server, bare: Bare, drawings: Sequence[Any], plan: ThroughputPlan) -> str:
+def throughput(server: Server, drawings: Sequence[Any], plan: ThroughputPlan) -> str:
     """Return the table of saturated throughput beside the bare batched encoder, and of where the CPU time went."""
-    queries = query_bodies(drawings)
-    served, alone, cpu = [], [], {"load generator": 0.0}
+    load = Plan(
+        url=f"{server.url}/v1/search", queries=query_bodies(drawings), clients=plan.clients, seconds=plan.seconds
+    )
+    served: list[float] = []
+    bare: dict[bool, list[Speed]] = {False: [], True: []}
+    cpu: Counter[str] = Counter()
     counted, wall = 0, 0.0
     for _ in range(plan.rounds):
-        alone.append(bare.throughput(batch=plan.batch, seconds=plan.seconds))
-        load = Plan(url=f"{server.url}/v1/search", queries=queries, clients=plan.clients, seconds=plan.seconds)
+        for kept, speeds in bare.items():
+            speeds.append(
+                bare_throughput(
+                    server.setting.encoder,
+                    batch=plan.batch,
+                    threads=plan.threads,
+                    seconds=plan.seconds,
+                    keep_memory=kept,
+                )
+            )
         before = server.cpu_seconds()
         with start_load(load) as running:
             done = running.wait()
-        spent = difference(server.cpu_seconds(), before) | {"load generator": done.cpu_s}
-        cpu = {name: cpu.get(name, 0.0) + seconds for name, seconds in spent.items()}
+        cpu.update(difference(server.cpu_seconds(), before) | {"load generator": done.cpu_s})
         served.append(done.throughput(settle_s=plan.settle_s))
-        counted += len(done.good)
-        wall += done.wall_s
-    ratio = statistics.median(served) / statistics.median(alone)
-    lines = ["| | queries a second, each turn | median |", "|---|---|---|"]
-    for name, values in (("endpoint, saturated", served), (f"bare encoder, batches of {plan.batch}", alone)):
-        lines.append(f"| {name} | {', '.join(f'{v:.1f}' for v in values)} | {statistics.median(values):.1f} |")
-    lines += [f"| **endpoint over bare** | | **{ratio:.2f}** |", ""]
-    lines += [f"| CPU time, {counted} queries in {wall:.0f} s | ms a query | cores |", "|---|---|---|"]
-    for name, seconds in sorted(cpu.items(), key=lambda item: -item[1]):
-        lines.append(f"| {name} | {1000 * seconds / counted:.1f} | {seconds / wall:.2f} |")
+        counted, wall = counted + len(done.good), wall + done.wall_s
+    median = statistics.median(served)
+    lines = ["| | queries a second, each turn | median | CPU ms a query | endpoint over it |", "|---|---|---|---|---|"]
+    own = 1000 * cpu.total() / counted
+    lines.append(f"| endpoint, saturated | {_each(served)} | {median:.1f} | {own:.1f} | |")
+    for kept, speeds in bare.items():
+        rates, cpu_ms = [speed.rate for speed in speeds], statistics.median(speed.cpu_ms for speed in speeds)
+        name = f"bare encoder, batches of {plan.batch}{', memory kept' if kept else ''}"
+        bare_median = statistics.median(rates)
+        ratio = median / bare_median
+        lines.append(f"| {name} | {_each(rates)} | {bare_median:.1f} | {cpu_ms:.1f} | **{ratio:.2f}** |")
+    lines += ["", f"| CPU time, {counted} queries in {wall:.0f} s | ms a query | cores |", "|---|---|---|"]
+    lines += [f"| {name} | {1000 * s / counted:.1f} | {s / wall:.2f} |" for name, s in cpu.most_common()]
     return "\n".join(lines)
+
+
+def _each(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.1f}" for value in values)
 
 
 def difference(after: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
