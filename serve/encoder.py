@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ray.serve.handle import DeploymentHandle
 
 from serve.batching import Batcher
-from serve.follower import Follower, replica_id
+from serve.follower import Follower
 from serve.holding import Holding
 from serve.metrics import BATCH_SIZE
 from serve.model import Model, Models, Parts
@@ -103,4 +103,4 @@ class SketchEncoder:
             Held(release, EncoderFacts(model.image_size, model.calibration))
             for release, model in self._holding.held.items()
         )
-        return Report(replica_id(), PART, held=held, failed=self._holding.failed)
+        return Report(PART, held=held, failed=self._holding.failed)

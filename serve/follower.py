@@ -20,7 +20,7 @@ class Follower:
     Args:
         director: its handle.
         poll_s: seconds between two reports.
-        report: says what there is to report now.
+        report: says what there is to report now; the replica's name is added here.
         obey: called with each plan.
     """
 
@@ -36,6 +36,7 @@ class Follower:
         self.poll_s = poll_s
         self.report = report
         self.obey = obey
+        self._replica = replica_id()
         self._heard = True
         self._task: asyncio.Task[None] | None = None
 
@@ -52,7 +53,7 @@ class Follower:
     async def _once(self, patience_s: float) -> None:
         try:
             async with asyncio.timeout(patience_s):
-                plan: Plan = await self.director.report.remote(self.report())
+                plan: Plan = await self.director.report.remote(self.report()._replace(replica=self._replica))
             await self.obey(plan)
         except Exception as error:  # whatever it is: what is held can be answered from without a director
             if self._heard:

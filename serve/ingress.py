@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from serve.follower import Follower, replica_id
+from serve.follower import Follower
 from serve.graph import Graph
 from serve.plans import Plan, Report
 from serve.releases import Releases
@@ -73,4 +73,4 @@ class Ingress:
         self.releases.obey(plan)
 
     def _report(self) -> Report:
-        return Report(replica_id(), PART, active=self.releases.active, using=self.releases.using)
+        return Report(PART, active=self.releases.active, using=self.releases.using)

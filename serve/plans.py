@@ -43,20 +43,20 @@ class Report(NamedTuple):
     """What a replica tells the director.
 
     Attributes:
-        replica: its id.
         part: its deployment.
         held: what it can answer from.
         failed: offers that it cannot hold.
         active: of an ingress, what it answers from.
         using: of an ingress, `active` and every older release that a request is still being answered from.
+        replica: its name.
     """
 
-    replica: str
     part: str
     held: tuple[Held, ...] = ()
     failed: tuple[Failure, ...] = ()
     active: tuple[ReleaseInfo, ...] = ()
     using: frozenset[Release] = frozenset()
+    replica: str = ""
 
 
 class Refusal(NamedTuple):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ray.serve.handle import DeploymentHandle
 
 from serve.batching import Batcher
-from serve.follower import Follower, replica_id
+from serve.follower import Follower
 from serve.group import Group, ShardQuery, load_group
 from serve.holding import Holding
 from serve.metrics import BATCH_SIZE
@@ -85,4 +85,4 @@ class ShardGroup:
 
     def _report(self) -> Report:
         held = tuple(Held(release) for release in self._holding.held)
-        return Report(replica_id(), self.part, held=held, failed=self._holding.failed)
+        return Report(self.part, held=held, failed=self._holding.failed)

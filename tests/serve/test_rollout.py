@@ -49,15 +49,12 @@ FIRST, SECOND = (Release("g", manifest.version) for manifest in (ONE, TWO))
 def replicas(*held: Release, encoders: int = 1, failed: tuple[Failure, ...] = ()) -> list[Report]:
     """Return the reports of an encoder (or several) and a shard, which hold the same."""
     parts = [("encoder", FACTS)] * encoders + [("shards-0", None)]
-    return [
-        Report(f"{part}-{n}", part, held=tuple(Held(release, facts) for release in held), failed=failed)
-        for n, (part, facts) in enumerate(parts)
-    ]
+    return [Report(part, held=tuple(Held(release, facts) for release in held), failed=failed) for part, facts in parts]
 
 
-def ingress(name: str, info: ReleaseInfo | None, *using: Release) -> Report:
+def ingress(info: ReleaseInfo | None, *using: Release) -> Report:
     active = () if info is None else (info,)
-    return Report(name, "ingress", active=active, using=frozenset({*using, *(each.release for each in active)}))
+    return Report("ingress", active=active, using=frozenset({*using, *(each.release for each in active)}))
 
 
 def activated(manifest: Manifest) -> Rollout:
@@ -78,7 +75,7 @@ def test_a_version_is_active_once_every_replica_holds_it_and_it_was_probed() -> 
     assert rollout.hold == [Offer(FIRST, "1")]
     assert rollout.hear([]) is None
     assert rollout.hear(replicas(FIRST)[:1]) is None  # no shard has said anything
-    second_encoder = Report("late", "encoder")
+    second_encoder = Report("encoder")
     assert rollout.hear([*replicas(FIRST), second_encoder]) is None
     assert rollout.hear(replicas(FIRST, encoders=2)) == FACTS
     rollout.activate(Offer(FIRST, "1"), FACTS)
@@ -92,14 +89,14 @@ def test_the_old_version_is_held_until_nobody_answers_from_it(outcomes: list[str
     rollout = activated(ONE)
     old = rollout.active
     rollout.publish(TWO, "2")
-    assert rollout.hear([*replicas(FIRST, SECOND), ingress("a", old)]) == FACTS
+    assert rollout.hear([*replicas(FIRST, SECOND), ingress(old)]) == FACTS
     rollout.activate(Offer(SECOND, "2"), FACTS)
     new, both = rollout.active, sorted([Offer(SECOND, ""), Offer(FIRST, "")])
-    rollout.hear([*replicas(FIRST, SECOND), ingress("a", old), ingress("b", new)])
-    assert rollout.hold == both  # a has not heard of it
-    rollout.hear([*replicas(FIRST, SECOND), ingress("a", new, FIRST), ingress("b", new)])
-    assert rollout.hold == both  # a has, but is still answering
-    rollout.hear([*replicas(FIRST, SECOND), ingress("a", new), ingress("b", new)])
+    rollout.hear([*replicas(FIRST, SECOND), ingress(old), ingress(new)])
+    assert rollout.hold == both  # one has not heard of it
+    rollout.hear([*replicas(FIRST, SECOND), ingress(new, FIRST), ingress(new)])
+    assert rollout.hold == both  # it has, but is still answering
+    rollout.hear([*replicas(FIRST, SECOND), ingress(new), ingress(new)])
     assert rollout.hold == [Offer(SECOND, "")]
     assert outcomes == ["active", "active"]
 
@@ -139,10 +136,10 @@ def test_a_new_director_learns_from_the_ingresses_what_is_active() -> None:
     behind = activated(TWO).active
     rollout = Rollout("g", PARTS)
     rollout.publish(TWO, "2")
-    rollout.hear([*replicas(FIRST), ingress("a", info), ingress("b", info), ingress("c", behind)])
+    rollout.hear([*replicas(FIRST), ingress(info), ingress(info), ingress(behind)])
     assert rollout.active == info
     assert rollout.hold == [Offer(FIRST, ""), Offer(SECOND, "2")]
     again = Rollout("g", PARTS)
     again.publish(ONE, "1")
-    assert again.hear([*replicas(FIRST), ingress("a", info)]) is None
+    assert again.hear([*replicas(FIRST), ingress(info)]) is None
     assert (again.active, again.offer) == (info, None)
