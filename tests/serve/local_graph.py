@@ -102,26 +102,27 @@ async def local_graph(
     patch.setattr("serve.follower.replica_id", lambda: str(next(names)))
     patch.setattr("serve.director.serve.get_deployment_handle", lambda name: local.parts[name])
     await local.new_director(store)
+    director: Any = local.director
     encoder: Any = SketchEncoder.__new__(SketchEncoder)
     await SketchEncoder.__init__(
         encoder,
-        local.director,
+        director,
         store=store,
         threads=1,
         max_batch=4,
-        poll_s=POLL_S,  # type: ignore[arg-type]
+        poll_s=POLL_S,
     )
     local.encoder.replica = encoder
     for number, handle in enumerate(local.groups):
         group: Any = ShardGroup.__new__(ShardGroup)
         await ShardGroup.__init__(
             group,
-            local.director,
+            director,
             store=store,
             group=number,
             groups=groups,
             threads=1,
-            poll_s=POLL_S,  # type: ignore[arg-type]
+            poll_s=POLL_S,
         )
         handle.replica = group
     await local.until(lambda: len(local.releases.active) == len(galleries))
