@@ -63,7 +63,7 @@ def deploy(
         if state.get("status") == "DEPLOY_FAILED":
             raise DeployError(last_line(state.get("message", "")))
         if state.get("status") == "RUNNING":
-            ready, told = _ready(port, version)
+            ready, told = readiness(port, version)
             if ready is not None:
                 return ready
     told = told or f"{state.get('status')} {last_line(state.get('message', ''))}"
@@ -80,8 +80,8 @@ def last_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
-def _ready(port: int, version: str | None) -> tuple[dict[str, Any] | None, str]:
-    """Return what ``/readyz`` says once it is as wanted, and why it is not.
+def readiness(port: int, version: str | None) -> tuple[dict[str, Any] | None, str]:
+    """Return what ``/readyz`` says if it is as wanted, and else why it is not.
 
     Raises:
         DeployError: the version was refused, so that waiting is of no use.
