@@ -5,11 +5,11 @@ import json
 import os
 import random
 import secrets
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image, ImageDraw
 
+from cluster.ports import free_ports
 from sketchray.data.samples import sample_id
 from sketchray.encoders import Encoder, load_encoder
 from sketchray.gallery import EncoderRef, FitPlan, write_gallery
@@ -130,11 +131,15 @@ def served(
         "encoder": {"threads": 1},
         "attribution": f"{store}/ATTRIBUTION.md",
     }
-    folder = tmp_path_factory.mktemp("serve")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with (folder / "log").open("w+") as log, start_server(port, arguments, folder, log) as server:
+    with serving(arguments, tmp_path_factory.mktemp("serve")) as (url, pid):
+        yield Served(url, {p.id: p for p in pictures}, version, encoder, store, pid)
+
+
+@contextmanager
+def serving(arguments: dict[str, Any], folder: Path) -> Iterator[tuple[str, int]]:
+    """Run ``local_serve.py`` with the arguments of the application; give its address and its process id."""
+    port, metrics_port = free_ports(2)
+    with (folder / "log").open("w+") as log, start_server(port, metrics_port, arguments, log) as server:
         assert server.stdin is not None
         assert server.stdout is not None
         try:
@@ -143,11 +148,9 @@ def served(
                     break
             else:
                 pytest.fail(f"the server did not come up: {(folder / 'log').read_text()[-4000:]}")
-            served = Served(
-                f"http://127.0.0.1:{port}", {p.id: p for p in pictures}, version, encoder, store, server.pid
-            )
-            wait_until_ready(served.url)
-            yield served
+            url = f"http://127.0.0.1:{port}"
+            wait_until_ready(url)
+            yield url, server.pid
         finally:
             server.stdin.close()
             server.wait(60)
@@ -161,7 +164,7 @@ def wait_until_ready(url: str, seconds: float = 30) -> None:
         time.sleep(0.1)
 
 
-def start_server(port: int, arguments: dict[str, Any], folder: Path, log: Any) -> "subprocess.Popen[str]":
+def start_server(port: int, metrics_port: int, arguments: dict[str, Any], log: Any) -> "subprocess.Popen[str]":
     """Start ``local_serve.py`` with a token of its own, so that nothing is written into the home folder."""
     environment = {
         **os.environ,
@@ -169,8 +172,10 @@ def start_server(port: int, arguments: dict[str, Any], folder: Path, log: Any) -
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_metrics_report_interval_ms": "2000",
     }
-    command = [sys.executable, str(Path(__file__).parent / "local_serve.py"), str(port), json.dumps(arguments)]
+    script = str(Path(__file__).parent / "local_serve.py")
+    command = [sys.executable, script, str(port), str(metrics_port), json.dumps(arguments)]
     return subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
     )
