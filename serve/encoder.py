@@ -46,7 +46,7 @@ class SketchEncoder:
         self._batcher = Batcher(self._embed, max_size=max_batch)
         self._follower = Follower(director, poll_s=poll_s, report=self._report, obey=self._obey)
         await self._follower.start()
-        await self._holding.settled()  # nobody is sent here before
+        await self._holding.whole()  # nobody is sent here before
 
     async def embed(self, release: Release, image_HW: Raster) -> Vector:
         """Embed a sketch.

@@ -12,6 +12,7 @@ from serve.plans import Failure, Offer
 from serve.release import Release
 from sketchray.storage import NotFound, StoreError
 
+BRIEFLY_S = 0.02
 LINGER_S = 15.0  # a release that no plan names any more, and nobody asks for, is kept so long
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ class Holding(Generic[T]):
         self._held: dict[Release, T] = {}
         self._loading: dict[Release, asyncio.Task[T]] = {}
         self._failed: dict[Release, Failure] = {}
+        self._named: set[Release] = set()
         self._wanted: dict[Release, float] = {}  # when it was last in a plan or asked for, monotonic seconds
 
     @property
@@ -64,8 +66,8 @@ class Holding(Generic[T]):
     async def obey(self, offers: Iterable[Offer]) -> None:
         """Begin to load what a plan names and is not here, and let go of what has not been wanted for a while."""
         now, offers = time.monotonic(), tuple(offers)
-        named = {offer.release for offer in offers}
-        self._failed = {release: failure for release, failure in self._failed.items() if release in named}
+        self._named = {offer.release for offer in offers}
+        self._failed = {release: failure for release, failure in self._failed.items() if release in self._named}
         for offer in offers:
             self._wanted[offer.release] = now
             failure = self._failed.get(offer.release)
@@ -76,10 +78,14 @@ class Holding(Generic[T]):
             del self._held[release], self._wanted[release]
             log_event("release_dropped", part=self.part, release=str(release))
 
-    async def settled(self) -> None:
-        """Wait until nothing is being loaded."""
-        while self._loading:
-            await asyncio.wait(self._loading.values())
+    async def whole(self) -> None:
+        """Wait until everything that the last plan names is here, or known to be bad.
+
+        While the store is away that may take any time: plans are obeyed again and again meanwhile, and a replica that
+        could answer nothing would only draw questions away from those that can.
+        """
+        while self._named - self._held.keys() - self._failed.keys():
+            await asyncio.sleep(BRIEFLY_S)
 
     def _follow(self, offer: Offer) -> None:
         """Load an offer, and remember if it is bad; a store that cannot be reached says nothing about it."""

@@ -1,6 +1,8 @@
 """The ingress deployment: the HTTP API with the page mounted in it, the same in every replica."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,6 +16,8 @@ from serve.releases import Releases
 from serve.settings import ServeArgs
 
 PART = "ingress"
+FIRST_S = 30.0  # that a replica waits for releases before questions are sent to it
+BRIEFLY_S = 0.05
 
 
 @serve.ingress()
@@ -45,6 +49,10 @@ class Ingress:
         self.limiter = limiter
         self._follower = Follower(director, poll_s=settings.poll_s, report=self._report, obey=self._obey)
         await self._follower.start()
+        with suppress(TimeoutError):  # then it says itself that it has nothing to answer from
+            async with asyncio.timeout(FIRST_S):
+                while not self.releases.known:
+                    await asyncio.sleep(BRIEFLY_S)
 
     def __serve_build_asgi_app__(self) -> FastAPI:  # Serve calls this in the replica, so no page is ever pickled
         from starlette.middleware import Middleware

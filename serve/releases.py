@@ -36,6 +36,11 @@ class Releases:
         return tuple(self._active.values())
 
     @property
+    def known(self) -> bool:
+        """Whether of every gallery is known what it is answered from, or why it is not."""
+        return set(self.galleries) <= self._active.keys() | self._refused.keys()
+
+    @property
     def using(self) -> frozenset[Release]:
         """`active`, and older releases that a request is still being answered from."""
         return frozenset(self._using) | {info.release for info in self._active.values()}

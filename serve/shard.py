@@ -49,7 +49,7 @@ class ShardGroup:
         self._batcher = Batcher(self._search, max_size=MAX_BATCH)
         self._follower = Follower(director, poll_s=poll_s, report=self._report, obey=self._obey)
         await self._follower.start()
-        await self._holding.settled()  # nobody is sent here before
+        await self._holding.whole()  # nobody is sent here before
 
     async def search(self, release: Release, query: ShardQuery) -> list[Hit]:
         """Return the best pictures of these shards, best first.

@@ -39,6 +39,13 @@ def metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LOAD_MS, "observe", lambda *_: None)
 
 
+async def settled(holding: Holding[str]) -> None:
+    """Wait until nothing is being loaded."""
+    while holding._loading:
+        await asyncio.wait(holding._loading.values())
+        await asyncio.sleep(0)
+
+
 def run(body: Callable[[Holding[str], Loader], object]) -> None:
     async def main() -> None:
         loader = Loader()
@@ -50,16 +57,16 @@ def run(body: Callable[[Holding[str], Loader], object]) -> None:
 def test_a_plan_is_loaded_beside_what_is_there() -> None:
     async def body(holding: Holding[str], loader: Loader) -> None:
         await holding.obey([Offer(OLD, "1")])
-        await holding.settled()
+        await settled(holding)
         loader.gate.clear()
         await holding.obey([Offer(OLD, "1"), Offer(NEW, "2")])
         assert await holding.get(OLD) == "shapes@old"  # answered while the other is being read
         assert set(holding.held) == {OLD}
         loader.gate.set()
-        await holding.settled()
+        await settled(holding)
         assert set(holding.held) == {OLD, NEW}
         await holding.obey([Offer(OLD, ""), Offer(NEW, "")])
-        await holding.settled()
+        await settled(holding)
         assert loader.loads == {OLD: 1, NEW: 1}
 
     run(body)
@@ -88,13 +95,14 @@ def test_a_bad_offer_is_reported_and_tried_again_under_another_ticket_only(error
         loader.fails[BAD] = error
         for _ in range(3):
             await holding.obey([Offer(OLD, "1"), Offer(BAD, "2")])
-            await holding.settled()
+            await settled(holding)
             await asyncio.sleep(0)
         assert list(holding.failed) == [Failure(Offer(BAD, "2"), str(error))]
         assert loader.loads == {OLD: 1, BAD: 1}
+        await holding.whole()  # nothing more is to be waited for
         del loader.fails[BAD]
         await holding.obey([Offer(OLD, "1"), Offer(BAD, "3")])
-        await holding.settled()
+        await settled(holding)
         assert not holding.failed
         assert set(holding.held) == {OLD, BAD}
 
@@ -106,11 +114,14 @@ def test_a_store_that_is_away_says_nothing_about_a_release() -> None:
         loader.fails[NEW] = Unreachable("no answer")
         for _ in range(2):
             await holding.obey([Offer(NEW, "1")])
-            await holding.settled()
+            await settled(holding)
             assert holding.failed == ()
+        waiting = asyncio.create_task(holding.whole())
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
         del loader.fails[NEW]
         await holding.obey([Offer(NEW, "1")])
-        await holding.settled()
+        await waiting
         assert set(holding.held) == {NEW}
         assert loader.loads == {NEW: 3}
 
@@ -120,7 +131,7 @@ def test_a_store_that_is_away_says_nothing_about_a_release() -> None:
 def test_what_nobody_wants_goes_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     async def body(holding: Holding[str], _: Loader) -> None:
         await holding.obey([Offer(OLD, "1"), Offer(NEW, "2")])
-        await holding.settled()
+        await settled(holding)
         await holding.obey([Offer(NEW, "2")])
         assert set(holding.held) == {OLD, NEW}  # a director that just started may not know all yet
         monkeypatch.setattr(serve.holding, "LINGER_S", 0.0)
