@@ -15,7 +15,8 @@ function heatFigures(answer, result) {
 }
 
 function figureOf(caption, source, shares) {
-  const words = `Heat map of ${caption}: the match is strongest at the ${strongest(shares)}.`;
+  const matched = Math.max(...shares.flat()) > 0;
+  const words = `Heat map of ${caption}: ${matched ? `the match is strongest at the ${strongest(shares)}` : 'no place matches'}.`;
   const picture = make('img', { src: source, alt: '' });
   return make('figure', {}, make('div', { class: 'seen', role: 'img', 'aria-label': words }, picture, veilOf(shares)),
     make('figcaption', {}, caption));
