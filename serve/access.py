@@ -28,6 +28,7 @@ class AccessArgs(Config):
         auth: ``keys``, everybody shows a key or a session; or ``open``, everybody who reaches the port may search.
         keys: URI of the file of keys, which ``python -m serve.keys`` makes; None for ``keys.json`` in the store. Every
             ingress replica reads it.
+        keys_poll_s: seconds between two looks of a replica at that file: so long a revoked key may go on.
         requests_per_second, burst: of a key that has no rate of its own, over all replicas.
         session_hours: how long a browser stays signed in.
         cors_origins: sites whose pages may call the API from a browser, with a key in a header, as
@@ -36,6 +37,7 @@ class AccessArgs(Config):
 
     auth: Literal["keys", "open"] = "keys"
     keys: str | None = None
+    keys_poll_s: float = Field(5.0, gt=0, allow_inf_nan=False)
     requests_per_second: float = Field(50.0, gt=0, allow_inf_nan=False)
     burst: float = Field(200.0, ge=1, allow_inf_nan=False)
     session_hours: float = Field(12.0, gt=0, le=24 * 365)
@@ -120,7 +122,7 @@ def open_access(args: AccessArgs, lease: Callable[[Ask], Awaitable[Grant]] | Non
         return Access(None, session_s, args.cors_origins)
     assert args.keys is not None
     assert lease is not None
-    ring = KeyRing(args.keys)
+    ring = KeyRing(args.keys, every_s=args.keys_poll_s)
     ring.watch()
     leases = Leases(lease, replica=secrets.token_hex(8))
     return Access(Keys(ring, leases, Rate(args.requests_per_second, args.burst)), session_s, args.cors_origins)

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serve.errors import ProblemError, problem_response
 
 MAX_BODY_BYTES = 12 * 1024 * 1024
+SIGN_IN, MAX_SIGN_IN_BYTES = "/v1/session", 4 * 1024  # the one body that is read from who has no key
 
 GRADIO_ROUTES = re.compile(
     r"/(config/?|theme\.css|favicon\.ico|manifest\.json|robots\.txt|(assets|static)/[A-Za-z0-9._/@~+-]*"
@@ -46,20 +47,23 @@ class Guard:
             if scope["method"] not in ("GET", "HEAD"):
                 refused = problem_response(405, f"{path[:100]} can only be read.", {"Allow": "GET, HEAD"})
                 return await refused(scope, receive, send)
+        limit = min(self.max_body_bytes, MAX_SIGN_IN_BYTES) if path == SIGN_IN else self.max_body_bytes
         announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if announced.isdigit() and int(announced) > self.max_body_bytes:
-            return await problem_response(413, self._too_large())(scope, receive, send)
+        if announced.isdigit() and int(announced) > limit:
+            return await problem_response(413, _too_large(limit))(scope, receive, send)
         received = 0
 
         async def counted() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self.max_body_bytes:
-                raise ProblemError(413, self._too_large())
+            if received > limit:
+                raise ProblemError(413, _too_large(limit))
             return message
 
         return await self.app(scope, counted, send)
 
-    def _too_large(self) -> str:
-        return f"A request may hold {self.max_body_bytes // 2**20} MiB at most."
+
+def _too_large(limit: int) -> str:
+    size = f"{limit // 2**20} MiB" if limit >= 2**20 else f"{limit // 2**10} KiB"
+    return f"A request may hold {size} at most."

@@ -6,6 +6,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve.auth import CALLER, Caller
 from serve.events import log_event
 from serve.metrics import IN_FLIGHT, REQUEST_MS, REQUESTS
 
@@ -49,7 +50,11 @@ class Observer:
             REQUESTS.add(path, str(status))
             REQUEST_MS.observe(ms, path)
             level = logging.WARNING if status >= 500 else logging.INFO
-            log_event("request", level=level, method=scope["method"], path=path, status=status, ms=round(ms, 2))
+            caller: Caller | None = scope.get(CALLER)
+            whose = {"key": caller.key.id} if caller else {}
+            log_event(
+                "request", level=level, method=scope["method"], path=path, status=status, ms=round(ms, 2), **whose
+            )
 
     def _count(self, change: int) -> None:
         self.in_flight += change

@@ -11,9 +11,12 @@ from starlette.types import Message
 
 from serve.access import OPEN, AccessArgs, with_keys
 from serve.auth import PUBLIC, Authenticate, Rate
+from serve.errors import ProblemError
 from serve.keyfile import KeyFileError
 from serve.keys import main
 from serve.limiter import Limiter
+from serve.models import Ready
+from serve.routes.health import FRESH_S, Probe
 from sketchray.storage import open_store
 from tests.serve.replicas import STROKES, Replica, access_by_keys
 
@@ -145,6 +148,40 @@ def test_a_wrong_key_signs_nobody_in(site: Site) -> None:
         assert "not known here" in answer.json()["detail"]
     for body in ({}, {"key": ""}, {"key": "x" * 257}, {"key": 5}, {"key": site.key, "next": "/"}):
         assert site.http.post(SESSION, json=body).status_code == 422
+
+
+def test_little_is_read_from_who_has_no_key(site: Site) -> None:
+    for body in (b'{"key": "' + b"x" * 5000 + b'"}', b"[" * 5000, b" " * 10_000_000):
+        answer = site.http.post(SESSION, content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 413
+        assert "4 KiB" in answer.json()["detail"]
+
+
+def test_who_has_no_key_cannot_make_the_encoder_busy() -> None:
+    """Anybody may ask whether the endpoint is ready, however often."""
+    probes = 0
+
+    async def ready() -> Ready:
+        nonlocal probes
+        probes += 1
+        await asyncio.sleep(0.05)
+        if probes == 2:
+            raise ProblemError(503, "Not now.", retry_after=1)
+        return Ready(gallery="shapes", gallery_version="1", pictures=1, shards=1, model="none")
+
+    async def live() -> None:
+        now = 0.0
+        probe = Probe(ready, lambda: now)
+        assert len(await asyncio.gather(*(probe() for _ in range(20)))) == 20
+        assert probes == 1
+        now += FRESH_S
+        problems = await asyncio.gather(*(probe() for _ in range(20)), return_exceptions=True)
+        assert [type(problem) for problem in problems] == [ProblemError] * 20
+        assert probes == 2
+        now += FRESH_S
+        assert (await probe()).status == "ready"
+
+    asyncio.run(live())
 
 
 def test_a_session_is_over_in_time(site: Site) -> None:
