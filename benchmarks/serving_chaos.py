@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import Field
 
 from benchmarks.serving_load import Answer, Load, Plan, start_load
-from benchmarks.serving_made import GALLERY, Truth, Vectors, query_bodies
+from benchmarks.serving_made import Truth, Vectors, query_bodies
 from benchmarks.serving_target import Target, current_version, is_ready, kill_one, wait_for
 from sketchray.config import Config
 
@@ -82,13 +82,13 @@ def chaos(
     """Break things under load.
 
     Args:
-        target: the endpoint; it serves the made gallery.
+        target: the endpoint; it serves a made gallery.
         versions: the vectors of every version, to which `Target.publish` adds.
         drawings: the queries.
         truth: brute force over the same queries; it is told of all versions here.
         plan: what is broken.
     """
-    url, queries = f"{target.url}/v1/search", query_bodies(drawings)
+    url, queries = f"{target.url}/v1/search", query_bodies(drawings, gallery=target.gallery)
     events: list[Event] = []
     with start_load(Plan(url=url, queries=queries, rate=plan.rate, seconds=3600, keep=True)) as running:
         time.sleep(plan.pause_s)
@@ -162,5 +162,5 @@ def _kill(target: Target, parts: Sequence[str], plan: ChaosPlan) -> Event:
 def _swap(target: Target, what: str, plan: ChaosPlan) -> Event:
     version = target.publish()
     began = time.monotonic()
-    wait_for(lambda: current_version(target, GALLERY) == version, what=version, patience_s=plan.patience_s)
+    wait_for(lambda: current_version(target) == version, what=version, patience_s=plan.patience_s)
     return Event(what, began, time.monotonic())

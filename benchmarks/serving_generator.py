@@ -13,6 +13,8 @@ import aiohttp
 
 from benchmarks.serving_load import NO_ANSWER, Answer, Plan
 
+PAUSE_S = 0.05  # of a client whose request failed without being told when to come back
+
 
 class Generator:
     """Sends a plan and keeps what became of it."""
@@ -43,8 +45,9 @@ class Generator:
 
     async def _client(self, session: aiohttp.ClientSession) -> None:
         while not self.stopped.is_set():
-            if await self._ask(session) != 200:
-                await asyncio.sleep(0.05)  # who is turned away does not ask again at once
+            answer = await self._ask(session)
+            if answer.status != 200:  # who is turned away comes back when it is told to
+                await asyncio.sleep(PAUSE_S if answer.retry_after is None else answer.retry_after)
 
     async def _open(self, session: aiohttp.ClientSession) -> None:
         assert self.plan.rate is not None
@@ -55,20 +58,24 @@ class Generator:
                 due += gaps.expovariate(self.plan.rate)
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
 
-    async def _ask(self, session: aiohttp.ClientSession) -> int:
+    async def _ask(self, session: aiohttp.ClientSession) -> Answer:
         query = self._next % len(self.plan.queries)
         self._next += 1
-        began, status, body, later = time.monotonic(), NO_ANSWER, None, False
+        began, status = time.monotonic(), NO_ANSWER
+        body: str | None = None
+        later: float | None = None
         headers = {"Content-Type": "application/json"}
         try:
             async with session.post(self.plan.url, data=self.plan.queries[query], headers=headers) as response:
                 data = await response.read()
-                status, later = response.status, "Retry-After" in response.headers
+                status = response.status
+                later = float(response.headers["Retry-After"]) if "Retry-After" in response.headers else None
                 body = data.decode() if self.plan.keep else None
         except (aiohttp.ClientError, TimeoutError):
             pass
-        self.answers.append(Answer(began, time.monotonic() - began, status, query, later, body))
-        return status
+        answer = Answer(began, time.monotonic() - began, status, query, later, body)
+        self.answers.append(answer)
+        return answer
 
 
 def main() -> int:

@@ -1,7 +1,8 @@
 """Load on an endpoint from a process of its own, whose CPU time is told with the answers.
 
-Closed: so many clients, each of which asks again when it is answered. Open: so many requests a second at random
-moments, whatever becomes of them. Moments are of ``time.monotonic()``, which all processes of a machine share.
+Closed: so many clients, each of which asks again when it is answered, or after the time that it is told. Open: so many
+requests a second at random moments, whatever becomes of them. Moments are of ``time.monotonic()``, which all processes
+of a machine share.
 """
 
 import json
@@ -57,13 +58,13 @@ class Plan(Config):
 
 
 class Answer(NamedTuple):
-    """One request: when it was sent, how long it took (seconds), its status, number of its query, body if kept."""
+    """One request: when it was sent, seconds that it took, status, number of its query, Retry-After, body if kept."""
 
     began: float
     seconds: float
     status: int
     query: int
-    retry_after: bool
+    retry_after: float | None
     body: str | None
 
     @property

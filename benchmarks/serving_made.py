@@ -41,8 +41,8 @@ def made_vectors(rows: int, dimension: int, *, seed: int) -> Vectors:
     return Vectors([f"{number:08x}" for number in range(rows)], x_ND)
 
 
-def publish_made(store: Store, vectors: Vectors, *, encoder: EncoderRef, shards: int) -> str:
-    """Publish a version of the made gallery and make it current; return its name."""
+def publish_made(store: Store, vectors: Vectors, *, encoder: EncoderRef, shards: int, gallery: str = GALLERY) -> str:
+    """Publish a version of a made gallery and make it current; return its name."""
     jpeg = io.BytesIO()
     Image.new("RGB", (96, 96), "teal").save(jpeg, "JPEG")
     ids, embedding_ND = vectors
@@ -55,7 +55,7 @@ def publish_made(store: Store, vectors: Vectors, *, encoder: EncoderRef, shards:
         "jpeg": [jpeg.getvalue()] * len(ids),
     }
     rows = pa.table(columns, schema=row_schema(embedding_ND.shape[1]))
-    return write_gallery(store, GALLERY, rows, encoder=encoder, source="made", shards=shards).version
+    return write_gallery(store, gallery, rows, encoder=encoder, source="made", shards=shards).version
 
 
 def made_drawings(count: int, *, seed: int = 0) -> list[list[list[list[int]]]]:
@@ -69,9 +69,9 @@ def made_drawings(count: int, *, seed: int = 0) -> list[list[list[list[int]]]]:
     return drawings
 
 
-def query_bodies(drawings: Sequence[Any]) -> tuple[str, ...]:
+def query_bodies(drawings: Sequence[Any], *, gallery: str = GALLERY) -> tuple[str, ...]:
     """Return the JSON bodies of searches for the `LIMIT` best."""
-    return tuple(json.dumps({"strokes": drawing, "limit": LIMIT, "gallery": GALLERY}) for drawing in drawings)
+    return tuple(json.dumps({"strokes": drawing, "limit": LIMIT, "gallery": gallery}) for drawing in drawings)
 
 
 def embed_drawings(encoder: Encoder, drawings: Sequence[Any], *, batch: int = 16) -> np.ndarray:

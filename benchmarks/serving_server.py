@@ -80,6 +80,11 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def gallery(self) -> str:
+        """The gallery that it serves."""
+        return GALLERY
+
+    @property
     def store(self) -> Store:
         """Where the gallery is."""
         return open_store(self.storage.env()["SKETCHRAY_STORE"])

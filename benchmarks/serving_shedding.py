@@ -57,4 +57,4 @@ def shedding(server: Server, drawings: Sequence[Any], plan: SheddingPlan) -> str
 def told_when(done: Load) -> str:
     """Return how many of the 429 and 503 said when to come back."""
     shed = [answer for answer in done.answers if answer.status in (429, 503)]
-    return f"{sum(answer.retry_after for answer in shed)} of {len(shed)}"
+    return f"{sum(answer.retry_after is not None for answer in shed)} of {len(shed)}"

@@ -19,11 +19,15 @@ class Target(Protocol):
     def url(self) -> str:
         """Of the endpoint, without a slash at the end."""
 
+    @property
+    def gallery(self) -> str:
+        """The made gallery that it serves."""
+
     def replicas(self) -> dict[str, list[psutil.Process]]:
         """Return the processes of the replicas by deployment."""
 
     def publish(self) -> str:
-        """Publish another version of the made gallery; return its name."""
+        """Publish another version of it; return its name."""
 
     def lose_store(self) -> None:
         """Take the object store away; its data stay."""
@@ -56,10 +60,10 @@ def is_ready(target: Target) -> bool:
         return False
 
 
-def current_version(target: Target, gallery: str) -> str | None:
-    """Return the version of a gallery that is served, or None while nobody can say."""
+def current_version(target: Target) -> str | None:
+    """Return the version of the made gallery that is served, or None while nobody can say."""
     try:
-        answer = requests.get(f"{target.url}/v1/gallery", params={"name": gallery}, timeout=30)
+        answer = requests.get(f"{target.url}/v1/gallery", params={"name": target.gallery}, timeout=30)
         return str(answer.json()["gallery_version"]) if answer.ok else None
     except requests.RequestException:
         return None

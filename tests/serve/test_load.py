@@ -65,8 +65,8 @@ def test_an_answer_that_lacks_a_shard_or_repeats_a_hit_is_seen(truth: Truth) -> 
 def test_failures_are_told_by_the_event_that_they_follow(truth: Truth) -> None:
     query_D = made_vectors(3, DIMENSION, seed=2).embedding_ND[1]
     body = json.dumps(answer(query_D, "old", OLD))
-    answers = [Answer(float(second), 0.5, 200, 1, False, body) for second in range(30)]
-    answers += [Answer(10.2, 0.1, 503, 1, True, None), Answer(12.0, 0.5, 0, 1, False, None)]
+    answers = [Answer(float(second), 0.5, 200, 1, None, body) for second in range(30)]
+    answers += [Answer(10.2, 0.1, 503, 1, 1.0, None), Answer(12.0, 0.5, 0, 1, None, None)]
     done = Load(answers, cpu_s=1.0, wall_s=30.0)
     events = [Event("kill -9 of encoder", 10.0, 14.0), Event("hot swap", 20.0, 21.0)]
     table = chaos_table(Outcome(done, events, check_answers(done, truth)), ChaosPlan())
@@ -89,7 +89,7 @@ class _Endpoint(BaseHTTPRequestHandler):
         body = b'{"timings_ms": {"total": 2.0}}'
         self.send_header("Content-Length", str(len(body)))
         if not good:
-            self.send_header("Retry-After", "1")
+            self.send_header("Retry-After", "0")
         self.end_headers()
         self.wfile.write(body)
 
@@ -113,7 +113,7 @@ def test_a_closed_load_counts_what_is_answered_and_what_is_turned_away(url: str)
     assert len(done.answers) == len(_Endpoint.asked) > 6
     assert set(_Endpoint.asked) == {b"{}", b'{"a": 1}'}
     assert done.failed == {"503": len(_Endpoint.asked) // 2}
-    assert all(answer.retry_after == (answer.status == 503) for answer in done.answers)
+    assert all((answer.retry_after == 0) == (answer.status == 503) for answer in done.answers)
     assert set(done.stages()["total"]) == {2.0}
     assert done.cpu_s > 0
 
