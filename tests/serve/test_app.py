@@ -9,6 +9,7 @@ from ray import serve
 from ray.serve.schema import ServeDeploySchema
 
 from serve.app import build
+from serve.keys import main
 from serve.settings import ServeArgs
 
 CONFIG = Path(__file__).parents[2] / "serve" / "config.yaml"
@@ -66,3 +67,14 @@ def test_every_deployment_says_how_much_it_takes(gallery_folder: tuple[str, str,
     assert all(deployment.max_ongoing_requests > 100 for deployment in deployments)
     scaled = [deployment._deployment_config.autoscaling_config for deployment in deployments]
     assert [config and config.max_replicas for config in scaled] == [None, None, 4, None, None]
+
+
+def test_keys_are_needed_unless_open_is_said(gallery_folder: tuple[str, str, list[Any]], tmp_path: Path) -> None:
+    keys = str(tmp_path / "keys.json")
+    args = {"store": gallery_folder[0], "galleries": ["shapes"], "keys": keys}
+    with pytest.raises(ValueError, match=rf"no file of API keys at {keys}.*python -m serve\.keys create.*auth: open"):
+        build(args)
+    assert main(["create", "ana", "--keys", keys]) == 0
+    limiter = build(args)._bound_deployment.init_kwargs["limiter"]._bound_deployment
+    assert (limiter.name, limiter.num_replicas) == ("limiter", 1)
+    assert build(args | {"auth": "open"})._bound_deployment.init_kwargs["limiter"] is None
