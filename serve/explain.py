@@ -19,34 +19,29 @@ from serve.graph import Graph, Raster
 from serve.metrics import STAGE_MS
 from serve.release import ReleaseInfo
 from sketchray.data.images import decode_image
-from sketchray.data.raster import BlankSketchError, Sketch, canonical, rasterise
 from sketchray.data.transforms import prepare_photo
 
 DIGITS = 6  # of a share
 
 
-async def explain(graph: Graph, info: ReleaseInfo, sketch: Sketch, picture_id: str, pool: Executor) -> Explanation:
+async def explain(graph: Graph, info: ReleaseInfo, raster_HW: Raster, picture_id: str, pool: Executor) -> Explanation:
     """Tell which parts of a sketch and a picture matched.
 
     Args:
         graph: is asked for the thumbnail, and for the parts.
         info: the release that is asked about.
-        sketch: strokes or a bitmap.
+        raster_HW: of the sketch, canonical, of the size that the release's encoder takes.
         picture_id: of a picture of the release.
-        pool: threads in which the two are drawn and decoded.
+        pool: threads in which pictures are decoded.
 
     Raises:
-        ProblemError: 404 where there is no such picture, 422 where the sketch is blank.
+        ProblemError: 404 where there is no such picture.
     """
     began = time.perf_counter()
-    loop = asyncio.get_running_loop()
     thumbnail = await graph.thumbnail(info, picture_id)
     if thumbnail is None:
         raise ProblemError(404, "The gallery has no picture of this id.")
-    try:
-        raster_HW = await loop.run_in_executor(pool, draw, sketch, info.image_size)
-    except BlankSketchError as error:
-        raise ProblemError(422, "The sketch is blank: draw something first.") from error
+    loop = asyncio.get_running_loop()
     picture_3HW = await loop.run_in_executor(pool, decode, thumbnail, info.image_size)
     parts = await graph.explain(info.release, raster_HW, picture_3HW)
     STAGE_MS.observe((time.perf_counter() - began) * 1000, "explain")
@@ -60,15 +55,6 @@ async def explain(graph: Graph, info: ReleaseInfo, sketch: Sketch, picture_id: s
         gallery_version=info.version,
         model=info.model,
     )
-
-
-def draw(sketch: Sketch, size: int) -> Raster:
-    """Return the canonical raster (size, size) of a sketch.
-
-    Raises:
-        BlankSketchError: there is no ink.
-    """
-    return rasterise(canonical(sketch), size)
 
 
 def decode(thumbnail: bytes, size: int) -> Raster:

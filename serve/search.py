@@ -98,7 +98,8 @@ class Searcher:
         """
         with self.releases.use(gallery) as info:
             async with available(self.timeout_s):
-                return await explain(self.graph, info, sketch, picture_id, self.pool)
+                (image_HW,) = await self._rasters([sketch], info)
+                return await explain(self.graph, info, image_HW, picture_id, self.pool)
 
     def about(self, gallery: str | None = None) -> GalleryInfo:
         """Tell what can be searched in a gallery (None: the default one), and how.

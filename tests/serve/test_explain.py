@@ -1,67 +1,44 @@
 """``/v1/explain``: the answer is the score in its parts, over HTTP without and with Ray."""
 
+import asyncio
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from starlette.testclient import TestClient
 
 from serve.api import create_api
-from serve.explain import explain
-from serve.graph import Graph
-from serve.model import Model, Parts
 from serve.models import HOUSE
-from serve.release import Release, ReleaseInfo, describe_release
 from sketchray.data.images import decode_image
 from sketchray.data.raster import Sketch, Strokes, canonical, rasterise
 from sketchray.data.transforms import prepare_photo, prepare_sketch
 from sketchray.encoders import Encoder
-from sketchray.gallery import open_gallery
 from sketchray.storage import open_store
+from tests.serve.local_graph import local_graph
 
 ANSWERED = {
     *("sketch", "picture", "score", "exact", "raster"),
     *("gallery", "gallery_version", "model", "request_id"),
 }
-
-
-class InProcess:
-    """A graph and a searcher of one release without Ray."""
-
-    def __init__(self, store: str, pictures: list[Any]) -> None:
-        manifest = open_gallery(open_store(store), "shapes").manifest
-        self.model = Model(manifest.encoder.uri)
-        self.info: ReleaseInfo = describe_release(manifest, image_size=self.model.image_size, calibration=None)
-        self.jpegs = {picture.id: picture.jpeg for picture in pictures}
-        self.pool = ThreadPoolExecutor(1)
-
-    async def thumbnail(self, info: ReleaseInfo, picture_id: str) -> bytes | None:
-        assert info is self.info
-        return self.jpegs.get(picture_id)
-
-    async def parts(self, release: Release, image_HW: np.ndarray, picture_3HW: np.ndarray) -> Parts:
-        assert release == self.info.release
-        return self.model.explain(image_HW, picture_3HW)
-
-    async def explain(self, sketch: Sketch, picture_id: str, gallery: str | None = None) -> Any:
-        assert gallery in (None, "shapes")
-        graph = cast(Graph, type("Stub", (), {"thumbnail": self.thumbnail, "explain": self.parts}))
-        return await explain(graph, self.info, sketch, picture_id, self.pool)
+Post = Callable[..., httpx.Response]
 
 
 @pytest.fixture(scope="module")
-def client(gallery_folder: tuple[str, str, list[Any]]) -> Iterator[TestClient]:
-    store, _, pictures = gallery_folder
-    here = InProcess(store, pictures)
-    with TestClient(create_api(cast(Any, here), here.pool, attribution=None)) as client:
-        yield client
+def post(gallery_folder: tuple[str, str, list[Any]]) -> Iterator[Post]:
+    """Give ``post(**body)``: the question over HTTP, the whole graph behind it in this process."""
+    with asyncio.Runner() as runner, pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool:
+        running = local_graph(open_store(gallery_folder[0]), ["shapes"], patch)
+        api = create_api(runner.run(running.__aenter__()).searcher, pool, attribution=None)
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://here")
+        yield lambda **body: runner.run(client.post("/v1/explain", **body))
+        runner.run(client.aclose())
+        runner.run(running.__aexit__(None, None, None))
 
 
 def similarity(encoder: Encoder, sketch: Sketch, jpeg: bytes) -> float:
@@ -73,7 +50,7 @@ def similarity(encoder: Encoder, sketch: Sketch, jpeg: bytes) -> float:
     return float(sketch_d @ photo_d)
 
 
-def check(answer: Any, encoder: Encoder, sketch: Sketch, jpeg: bytes) -> None:
+def check(answer: httpx.Response, encoder: Encoder, sketch: Sketch, jpeg: bytes) -> None:
     assert answer.status_code == 200, answer.text
     said = answer.json()
     assert set(said) == ANSWERED
@@ -94,20 +71,18 @@ def png_of(strokes: Any) -> bytes:
     return data.getvalue()
 
 
-def test_the_shares_sum_to_the_score_of_sketch_and_thumbnail(
-    client: TestClient, gallery_folder: Any, encoder: Encoder
-) -> None:
+def test_the_shares_sum_to_the_score_of_sketch_and_thumbnail(post: Post, gallery_folder: Any, encoder: Encoder) -> None:
     for picture in gallery_folder[2][:5]:
-        answer = client.post("/v1/explain", json={"strokes": HOUSE, "id": picture.id})
+        answer = post(json={"strokes": HOUSE, "id": picture.id})
         check(answer, encoder, Strokes.from_json(HOUSE), picture.jpeg)
     assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
 
 
-def test_a_picture_of_a_sketch_is_taken_as_a_form(client: TestClient, gallery_folder: Any) -> None:
+def test_a_picture_of_a_sketch_is_taken_as_a_form(post: Post, gallery_folder: Any) -> None:
     picture = gallery_folder[2][0]
-    drawn = client.post("/v1/explain", json={"strokes": HOUSE, "id": picture.id, "gallery": "shapes"}).json()
+    drawn = post(json={"strokes": HOUSE, "id": picture.id, "gallery": "shapes"}).json()
     form = {"id": picture.id, "gallery": "shapes"}
-    answer = client.post("/v1/explain", data=form, files={"file": png_of(HOUSE)})
+    answer = post(data=form, files={"file": png_of(HOUSE)})
     assert answer.status_code == 200, answer.text
     assert answer.json()["score"] == pytest.approx(drawn["score"], abs=0.05)
 
@@ -124,15 +99,15 @@ def test_a_picture_of_a_sketch_is_taken_as_a_form(client: TestClient, gallery_fo
         ([], 422, "of the form"),
     ],
 )
-def test_what_cannot_be_explained_is_a_sentence(client: TestClient, sent: Any, status: int, said: str) -> None:
-    answer = client.post("/v1/explain", json=sent)
+def test_what_cannot_be_explained_is_a_sentence(post: Post, sent: Any, status: int, said: str) -> None:
+    answer = post(json=sent)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert said in answer.json()["detail"]
 
 
-def test_forms_that_cannot_be_read_are_sentences_too(client: TestClient) -> None:
+def test_forms_that_cannot_be_read_are_sentences_too(post: Post) -> None:
     def problem(**sent: Any) -> tuple[int, str]:
-        answer = client.post("/v1/explain", **sent)
+        answer = post(**sent)
         return answer.status_code, answer.json()["detail"]
 
     blank = io.BytesIO()

@@ -19,6 +19,7 @@ from sketchray.data.transforms import Picture
 from sketchray.encoders.encoder import Encoder
 
 Places = NDArray[np.float64]
+SHORTEST = 1e-12  # below it normalising divides by this, as torch's does
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def explain(encoder: Encoder, sketch_3HW: Picture, photo_3HW: Picture) -> Explan
     with torch.inference_mode():
         photo_2 = torch.tensor([False, True], device=images_23HW.device)
         z_2hwd = encoder.local_features(images_23HW, photo_2).movedim(1, -1).double().cpu().numpy()
-    lengths_2 = np.linalg.norm(z_2hwd.mean((1, 2)), axis=-1)
+    lengths_2 = np.linalg.norm(z_2hwd.mean((1, 2)), axis=-1).clip(min=SHORTEST)
     places = z_2hwd.shape[1] * z_2hwd.shape[2]
     sketch_hwd, photo_hwd = (z_hwd / (places * length) for z_hwd, length in zip(z_2hwd, lengths_2, strict=True))
     return Explanation(sketch_hwd, photo_hwd, exact=encoder.backbone.mean_pooled)

@@ -105,3 +105,12 @@ def test_what_matches_in_one_place_is_found_there(encoder: Encoder) -> None:
     row, column, other_row, other_column = np.unravel_index(int(explanation.pairs().argmax()), (side,) * 4)
     assert max(row, column) <= side // 2 - 1
     assert min(other_row, other_column) >= side // 2
+
+
+def test_an_embedding_of_nothing_has_no_parts(encoder: Encoder) -> None:
+    silent = Encoder(encoder.config)
+    for parameter in silent.parameters():
+        parameter.data.zero_()
+    explanation = explain(silent, *pictures())
+    assert explanation.score == cosine(silent, *pictures()) == 0
+    assert not explanation.pairs().any()
