@@ -6,7 +6,7 @@ import gradio as gr
 
 from serve.canvas.assets import asset
 
-# Parts of one script, which share its scope, in this order. They travel inside the page and not as files of their own, so
+# Parts of one script, which share its scope, in this order. They travel inside the page, not as files of their own, so
 # that while replicas are replaced a browser never mixes the parts of two releases.
 SCRIPTS = (
     *("results/dom.js", "results/settings.js", "results/client.js", "results/query.js", "results/session.js"),

@@ -8,9 +8,6 @@ function say(found) {
   hint.hidden = !hint.textContent;
   trouble.hidden = !found.trouble;
   trouble.querySelector('p').textContent = found.trouble ?? '';
-  trouble.querySelector('.signin').hidden = found.status !== 401;
-  trouble.querySelector('.signin').href = signInAddress();
-  trouble.querySelector('.again').hidden = found.status === 401;
   news.textContent = results.length ? newsOf(found.answer) : '';
   if (found.answer && found.answer.gallery_version !== gallery?.gallery_version) learnt = learn(); // a newer version
 }

@@ -1,8 +1,9 @@
 // Calls of the API, the same that everybody uses: tried again while that can help; what cannot be had becomes a sentence.
-const TRIES = 3, PAUSE_MS = 1500, LONGEST_PAUSE_MS = 3000, TIMEOUT_MS = 20000, LOOK_MS = 50;
+const TRIES = 3, PAUSE_MS = 1000, LONGEST_PAUSE_MS = 3000, TIMEOUT_MS = 20000, LOOK_MS = 50;
+const PASSING = [429, 502, 503, 504];
 const UNREACHABLE = 'The search cannot be reached just now. Your drawing is safe: please try again in a moment.';
 const OFFLINE = 'This device is offline. Your drawing is safe: the search goes on when the network is back.';
-const SIGNED_OUT = 'You are signed out. Sign in, and the search goes on.';
+const SIGNED_OUT = 'You are signed out. Sign in again, and the search goes on.';
 
 // Returns {answer}, or {trouble, status} with a sentence; status 0 is a network that failed. `wanted` turns false when a
 // newer question makes this one idle.
@@ -15,8 +16,9 @@ async function call(path, { body = null, wanted = () => true } = {}) {
       const response = await fetch(path, { ...request(body), signal: AbortSignal.timeout(TIMEOUT_MS) });
       const answer = await response.json();
       if (response.ok) return { answer };
+      if (response.status === 401) leaveForSignIn();
       failed = { trouble: sentenceOf(response.status, answer), status: response.status, after: patience(response) };
-      if (failed.after > LONGEST_PAUSE_MS || (response.status < 500 && response.status !== 429)) break;
+      if (!PASSING.includes(response.status) || failed.after > LONGEST_PAUSE_MS) break;
     } catch {
       failed = { trouble: navigator.onLine ? UNREACHABLE : OFFLINE, status: 0 };
     }

@@ -46,7 +46,9 @@ async function explain() {
   reason.replaceChildren(make('p', {}, 'Comparing sketch and picture …'));
   const open = () => large.open && leafed[at] === result && whyButton.getAttribute('aria-expanded') === 'true';
   const { answer, trouble } = await askWhy(result, open);
-  if (open()) reason.replaceChildren(answer ? heatFigures(answer, result) : make('p', {}, trouble));
+  if (!open()) return;
+  reason.replaceChildren(answer ? heatFigures(answer, result) : make('p', {}, trouble));
+  reason.scrollIntoView({ block: 'nearest' });
 }
 
 function leaf(step) {

@@ -1,9 +1,14 @@
 // What the visitor does, and what follows from it.
 const SLIDE_MS = 150;
 
+let touched = false; // before that, a drawing is an earlier one that the pad brings back
+for (const deed of ['pointerdown', 'keydown', 'drop', 'paste']) {
+  window.addEventListener(deed, () => { touched = true; }, { capture: true, once: true });
+}
+
 document.addEventListener('sketchray:drawing', event => { // from the pad
   drawing = JSON.parse(event.detail);
-  if (settings.like) choose({ like: USUAL.like });
+  if (settings.like && touched) choose({ like: USUAL.like });
   refresh();
 });
 

@@ -8,8 +8,7 @@ let asked = 0, shown = 0, searching = null, results = [];
 let learnt = learn();
 
 async function learn() {
-  const { answer, status } = await call('/v1/galleries');
-  if (status === 401) return mayLeave() ? leaveForSignIn() : null;
+  const { answer } = await call('/v1/galleries');
   galleries = answer?.galleries ?? galleries;
   gallery = galleries.find(one => one.gallery === settings.gallery) ?? galleries.find(one => one.default) ?? null;
   settings = fitting(settings);
@@ -31,13 +30,14 @@ function fitting(wish) {
 
 async function refresh() {
   const mine = ++asked;
+  element.setAttribute('aria-busy', true);
   await learnt;
   if (mine !== asked) return;
   showLike(settings);
   const body = queryOf(drawing, settings);
-  element.setAttribute('aria-busy', body !== null);
   if (!body) {
     shown = mine;
+    element.setAttribute('aria-busy', false);
     return say({ hint: HINT });
   }
   while (searching) {

@@ -1,14 +1,6 @@
 // Who is signed in, and the ways in and out. Where no key is needed, nothing of it shows.
-function signInAddress() {
-  return `/signin?${new URLSearchParams({ next: location.pathname + location.search })}`;
-}
-
-function mayLeave() { // with a drawing on the pad a sentence asks first
-  return !drawing.strokes.length && !drawing.picture;
-}
-
-function leaveForSignIn() {
-  location.assign(signInAddress());
+function leaveForSignIn() { // and come back: options wait in the address, the pad keeps the drawing
+  location.assign(`/signin?${new URLSearchParams({ next: location.pathname + location.search })}`);
 }
 
 async function showSession() {

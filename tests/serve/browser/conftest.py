@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.serve.browser.bare_pad import BarePad
+from tests.serve.browser.show import Show, on_stage
 from tests.serve.browser.visitor import DESKTOP, PHONE, Visitor
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -60,6 +61,27 @@ def url(request: pytest.FixtureRequest) -> str:
 def visit(browser: Any, url: str) -> Callable[..., Visitor]:
     """Give ``visit(**context)``: somebody opens the page."""
     return partial(Visitor, browser, url)
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[tuple[Show, str]]:
+    """A made-up gallery behind the real page, and the page's address."""
+    show = Show()
+    with on_stage(show) as address:
+        yield show, address
+
+
+@pytest.fixture
+def show(stage: tuple[Show, str]) -> Show:
+    """The made-up gallery, as new."""
+    vars(stage[0]).update(vars(Show()))
+    return stage[0]
+
+
+@pytest.fixture
+def visit_show(browser: Any, stage: tuple[Show, str], show: Show) -> Callable[..., Visitor]:
+    """Give ``visit_show(**context)``: somebody opens the page over the made-up gallery."""
+    return partial(Visitor, browser, stage[1])
 
 
 @pytest.fixture(params=["desktop", "phone"])
