@@ -16,7 +16,7 @@ from serve.limiter import CLOSE, LEASE_S, Ask, Bucket, Grant
 SUPPLY_S = 0.2  # a lease is what the key's rate allows in this time,
 PART = 4  # and no more than this part of its burst
 CRUMB = 0.01  # tokens that are always worth having
-AWAY_S = 2.0  # seconds for which the limiter is left in peace after it did not answer
+AWAY_S = 2.0  # seconds between two looks for a limiter that did not answer
 log = logging.getLogger("ray.serve")
 
 
@@ -75,7 +75,7 @@ class Leases:
         *,
         replica: str,
         clock: Callable[[], float] = time.monotonic,
-        timeout_s: float = 1.0,
+        timeout_s: float = 0.5,
     ) -> None:
         self._lease = lease
         self._replica = replica
@@ -83,7 +83,8 @@ class Leases:
         self._timeout_s = timeout_s
         self._stocks: dict[str, Stock] = {}
         self._asked = 0
-        self._away_until = 0.0
+        self._away = False
+        self._again_at = 0.0  # when to look for the limiter again
         self._fetching: set[asyncio.Task[None]] = set()
 
     async def take(self, key: str, cost: float, *, rate: float, burst: float) -> float:
@@ -101,25 +102,24 @@ class Leases:
         stock = self._stocks.setdefault(key, Stock(rate, burst))
         stock.rate, stock.burst = rate, burst
         if stock.spend(cost, self._clock()):
-            if stock.is_low and not stock.lock.locked():
+            if stock.is_low and not stock.lock.locked() and not self._away:
                 self._fetch_soon(key, stock)
             return 0.0
-        async with stock.lock:
-            while True:
-                now = self._clock()
-                if stock.spend(cost, now):  # of what was fetched while this one waited
-                    return 0.0
-                if wait_s := stock.wait_for(cost, now):
-                    return wait_s
-                if now < self._away_until:
-                    return self._take_own(stock, cost, now)
-                await self._fetch(key, stock, cost)
+        if not self._away:
+            async with stock.lock:
+                while not self._away:
+                    now = self._clock()
+                    if stock.spend(cost, now):  # of what was fetched while this one waited
+                        return 0.0
+                    if wait_s := stock.wait_for(cost, now):
+                        return wait_s
+                    await self._fetch(key, stock, cost)
+        return self._take_own(key, stock, cost)
 
     def _fetch_soon(self, key: str, stock: Stock) -> None:
         async def fetch() -> None:
             async with stock.lock:
-                now = self._clock()
-                if now >= self._away_until and not stock.wait_for(CRUMB, now) and stock.is_low:
+                if self._away or (stock.is_low and not stock.wait_for(CRUMB, self._clock())):
                     await self._fetch(key, stock, CRUMB)
 
         task = asyncio.create_task(fetch())
@@ -136,10 +136,11 @@ class Leases:
         try:
             grant = await asyncio.wait_for(self._lease(ask), self._timeout_s)
         except Exception as error:  # in whatever way it is away: searching goes on
-            log.warning("the rate limiter does not answer (%s); this replica limits by itself", type(error).__name__)
-            self._away_until = self._clock() + AWAY_S
+            if not self._away:
+                log.warning("the rate limiter is away (%s); this replica limits by itself", type(error).__name__)
+            self._away, self._again_at = True, self._clock() + AWAY_S
             return
-        now = self._clock()
+        self._away, now = False, self._clock()
         stock.sharers, stock.own = grant.sharers, None
         stock.spend(0.0, now)  # what was held may have lapsed meanwhile
         stock.tokens += grant.tokens
@@ -147,7 +148,11 @@ class Leases:
         if not grant.tokens:
             stock.refused = (least, now + grant.wait_s)
 
-    def _take_own(self, stock: Stock, cost: float, now: float) -> float:
+    def _take_own(self, key: str, stock: Stock, cost: float) -> float:
+        now = self._clock()
+        if now >= self._again_at:  # looked for in the background: no question waits for one that hangs
+            self._again_at = now + AWAY_S
+            self._fetch_soon(key, stock)
         share = 1 / stock.sharers
         limit = max(cost, stock.burst * share)
         if stock.own is None:
