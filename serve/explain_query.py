@@ -8,10 +8,12 @@ from fastapi import Request
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 
+from serve.bodies import FORM, JSON, content_type, json_body, parsed
+from serve.documents import check_names, parse_json, refuse
 from serve.errors import ProblemError
 from serve.explain_models import ExplainOptions, ExplainQuery
-from serve.queries import check_names, parse_json, refuse, sketch_from_strokes
-from serve.uploads import FORM, JSON, content_type, files_of, json_body, parsed, sketch_from_file
+from serve.queries import sketch_from_strokes
+from serve.uploads import files_of, sketch_from_file
 from sketchray.data.raster import Sketch
 
 

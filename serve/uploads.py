@@ -1,16 +1,16 @@
-"""From an HTTP body to search requests: the only place that reads what a stranger sent."""
+"""From an HTTP body to search requests: forms, pictures and JSON that a stranger sent."""
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 
+from serve.bodies import FORM, JSON, content_type, json_body, parsed
 from serve.errors import ProblemError, as_sentence
-from serve.limits import MAX_FILTER, MAX_JSON_BYTES, MAX_PIXELS, MAX_SKETCHES
+from serve.limits import MAX_FILTER, MAX_PIXELS, MAX_SKETCHES
 from serve.models import SearchOptions
 from serve.queries import (
     Options,
@@ -24,11 +24,7 @@ from serve.request import SearchRequest
 from sketchray.data.images import ImageError, decode_image
 from sketchray.data.raster import Bitmap, BlankSketchError, Sketch
 
-Parsed = TypeVar("Parsed")
-JSON = "application/json"
-FORM = "multipart/form-data"
 DRAFT_SIZE = 768  # a large JPEG is decoded at a fraction of its size; lines survive that
-SMALL = 32 * 2**10  # bytes of JSON that are parsed in a millisecond, less than a thread costs under load
 
 
 async def read_search(request: Request, pool: Executor) -> SearchRequest:
@@ -112,37 +108,3 @@ def files_of(form: FormData) -> list[BinaryIO]:
 def sketch_from_file(file: BinaryIO) -> Sketch:
     """Read and decode an uploaded picture; errors as `sketch_from_picture`."""
     return sketch_from_picture(file.read())
-
-
-def content_type(request: Request) -> str:
-    """Return the media type of a request's body, without parameters, in lower case.
-
-    Raises:
-        ProblemError: 415, a body that is compressed: what it would become has no bound.
-    """
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding != "identity":
-        raise ProblemError(415, f"The content encoding {encoding[:40]} is not taken: send the body as it is.")
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-async def json_body(request: Request) -> bytes:
-    """Return the body, read once.
-
-    Raises:
-        ProblemError: 413, longer than JSON may be.
-    """
-    chunks, length = [], 0
-    async for chunk in request.stream():
-        chunks.append(chunk)
-        length += len(chunk)
-        if length > MAX_JSON_BYTES:
-            raise ProblemError(413, f"A JSON body may hold {MAX_JSON_BYTES // 2**20} MiB at most.")
-    return b"".join(chunks)
-
-
-async def parsed(pool: Executor, parse: Callable[[bytes], Parsed], body: bytes) -> Parsed:
-    """Return ``parse(body)``, in a thread of the pool where it is long."""
-    if len(body) <= SMALL:
-        return parse(body)
-    return await asyncio.get_running_loop().run_in_executor(pool, parse, body)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serve.errors import ProblemError
@@ -15,6 +15,7 @@ from serve.request import SearchRequest
 from serve.uploads import sketch_from_picture
 from sketchray.data.raster import Strokes
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 numbers = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 anything = st.recursive(
     numbers,
@@ -58,6 +59,7 @@ def checked(problem: ProblemError) -> ProblemError:
     return problem
 
 
+@unhurried
 @given(anything | queries)
 def test_any_json_is_a_request_or_a_problem(document: Any) -> None:
     try:
@@ -71,6 +73,7 @@ def test_any_json_is_a_request_or_a_problem(document: Any) -> None:
     assert request.offset + request.limit <= MAX_DEPTH
 
 
+@unhurried
 @given(st.lists(anything | queries, max_size=4) | anything)
 def test_any_batch_is_as_many_answers_or_a_problem(batch: Any) -> None:
     try:
@@ -82,6 +85,7 @@ def test_any_batch_is_as_many_answers_or_a_problem(batch: Any) -> None:
     assert len(requests) == len(batch)
 
 
+@unhurried
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_problem(data: bytes) -> None:
     for read in (lambda body: request_from_json(body, {}), requests_from_json):
@@ -93,6 +97,7 @@ def test_any_bytes_are_a_problem(data: bytes) -> None:
     assert checked(caught.value).status == 422
 
 
+@unhurried
 @given(st.lists(st.tuples(st.sampled_from(["limit", "offset", "filter", "limt"]), st.text(max_size=8)), max_size=3))
 def test_any_text_is_an_option_or_a_problem(pairs: list[tuple[str, str]]) -> None:
     try:
