@@ -15,7 +15,7 @@ TITLES = {
     405: "Method not allowed",
     413: "Too large",
     415: "Unsupported media type",
-    422: "Cannot be searched for",
+    422: "Cannot be answered",
     429: "Too many requests",
     500: "Internal error",
     503: "Not available now",

@@ -31,7 +31,7 @@ ANSWER: Json = {
 }
 PROBLEM: Json = {
     "type": "/docs#problem-422",
-    "title": "Cannot be searched for",
+    "title": "Cannot be answered",
     "status": 422,
     "detail": "The sketch is blank: draw something first.",
     "request_id": "9f8a1c2be0d34f57",
