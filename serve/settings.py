@@ -8,6 +8,15 @@ from serve.access import AccessArgs
 from serve.admission import AdmissionConfig
 from sketchray.config import Config
 
+# glibc gives the memory of a batch back to the kernel, which hands it out again page by page for the next: more than
+# half of the CPU time of a forward pass. It keeps what is below both thresholds, and in the process's first arena only:
+# from another, tensors of 64 MiB and more are given back whatever the thresholds say.
+KEEP_MEMORY = {
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_ARENA_MAX": "1",
+}
+
 
 class DeploymentArgs(Config):
     """What Ray Serve is told of a deployment, by its own names.
@@ -59,7 +68,7 @@ class IngressArgs(DeploymentArgs):
 
 
 class EncoderArgs(DeploymentArgs):
-    """The encoder.
+    """The encoder. Its process keeps the memory of a batch (`KEEP_MEMORY`), unless its environment says else.
 
     Attributes:
         threads: of torch, in a replica.
@@ -69,6 +78,13 @@ class EncoderArgs(DeploymentArgs):
     ray_actor_options: dict[str, Any] = Field(default={"num_cpus": 0.2})
     threads: int = Field(2, ge=1)
     max_batch: int = Field(16, ge=1)
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of ``serve.deployment``."""
+        environment = self.ray_actor_options.get("runtime_env", {})
+        variables = KEEP_MEMORY | environment.get("env_vars", {})
+        actor = self.ray_actor_options | {"runtime_env": environment | {"env_vars": variables}}
+        return super().options() | {"ray_actor_options": actor}
 
 
 class ShardArgs(DeploymentArgs):
@@ -100,7 +116,7 @@ class ServeArgs(AccessArgs):
     store: str | None = None
     attribution: str | None = None
     shard_groups: int = Field(1, ge=1)
-    poll_s: float = Field(1.0, gt=0)
+    poll_s: float = Field(2.0, gt=0)
     timeout_s: float = Field(20.0, gt=0)
     ingress: IngressArgs = IngressArgs()
     encoder: EncoderArgs = EncoderArgs()

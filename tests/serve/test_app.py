@@ -10,7 +10,7 @@ from ray.serve.schema import ServeDeploySchema
 
 from serve.app import build
 from serve.keys import main
-from serve.settings import ServeArgs
+from serve.settings import KEEP_MEMORY, EncoderArgs, ServeArgs
 
 CONFIG = Path(__file__).parents[2] / "serve" / "config.yaml"
 
@@ -27,6 +27,15 @@ def test_the_production_file_is_one_that_serve_takes() -> None:
         config = options._deployment_config.autoscaling_config
         assert config is not None
         assert config.max_replicas > config.min_replicas >= 1
+
+
+def test_the_encoder_keeps_its_memory_unless_its_environment_says_else() -> None:
+    mine = {"num_cpus": 2, "runtime_env": {"pip": ["x"], "env_vars": {"A": "1", "MALLOC_ARENA_MAX": "4"}}}
+    actor = EncoderArgs(ray_actor_options=mine).options()["ray_actor_options"]
+    variables = KEEP_MEMORY | {"A": "1", "MALLOC_ARENA_MAX": "4"}
+    assert actor == {"num_cpus": 2, "runtime_env": {"pip": ["x"], "env_vars": variables}}
+    assert EncoderArgs().options()["ray_actor_options"]["runtime_env"] == {"env_vars": KEEP_MEMORY}
+    assert EncoderArgs(num_replicas=3).options()["num_replicas"] == 3
 
 
 class Thing:
@@ -75,6 +84,8 @@ def test_keys_are_needed_unless_open_is_said(gallery_folder: tuple[str, str, lis
     with pytest.raises(ValueError, match=rf"no file of API keys at {keys}.*python -m serve\.keys create.*auth: open"):
         build(args)
     assert main(["create", "ana", "--keys", keys]) == 0
-    limiter = build(args)._bound_deployment.init_kwargs["limiter"]._bound_deployment
+    given: Any = build(args)._bound_deployment.init_kwargs
+    limiter = given["limiter"]._bound_deployment
     assert (limiter.name, limiter.num_replicas) == ("limiter", 1)
-    assert build(args | {"auth": "open"})._bound_deployment.init_kwargs["limiter"] is None
+    given = build(args | {"auth": "open"})._bound_deployment.init_kwargs
+    assert given["limiter"] is None
