@@ -9,8 +9,20 @@ from serve.examples import examples
 
 # Parts of one script, which share its scope, in this order.
 SCRIPTS = (
-    *("parts", "drawing", "geometry", "ink", "picture", "paint", "send"),
-    *("gesture", "tools", "pointer", "upload", "examples", "keys"),
+    "parts",
+    "drawing",
+    "geometry",
+    "ink",
+    "picture",
+    "paint",
+    "send",
+    "gesture",
+    "tools",
+    "pointer",
+    "upload",
+    "examples",
+    "keys",
+    "keep",
 )
 EMPTY = '{"strokes":[],"picture":null}'
 

@@ -5,12 +5,14 @@ const LETTERS = {
   p: () => choose('pen'), e: () => choose('eraser'), u: () => chooser.click(),
   '[': () => widen(-1), ']': () => widen(1), Delete: clear,
 };
-let place = [SIDE / 2, SIDE / 2]; // where the keyboard's pen is
+let spot = [SIDE / 2, SIDE / 2]; // where the keyboard's pen is
 
 function isElsewhere(target) { // in a field with an undo and a clipboard of its own, or in a dialog over the pad
   return Boolean(target.closest?.('input:not([type=range], [type=checkbox], [type=radio], [type=file]), textarea, [contenteditable]'))
     || Boolean(document.querySelector('dialog[open]'));
 }
+
+document.addEventListener('keydown', () => sheet.classList.add('keyed'), true);
 
 document.addEventListener('keydown', event => {
   if (!(event.ctrlKey || event.metaKey) || event.altKey || isElsewhere(event.target)) return;
@@ -35,16 +37,16 @@ canvas.addEventListener('keydown', event => {
   if (gesture && !byKeys) return;
   if (arrow) {
     const stride = event.shiftKey ? SMALL_STRIDE : STRIDE;
-    place = place.map((value, axis) => Math.min(SIDE, Math.max(0, value + stride * arrow[axis])));
-    if (byKeys) extend(place);
+    spot = spot.map((value, axis) => Math.min(SIDE, Math.max(0, value + stride * arrow[axis])));
+    if (byKeys) extend(spot);
   } else if (event.key === ' ' || event.key === 'Enter') {
     if (event.repeat) return event.preventDefault();
     if (byKeys) finish();
-    else begin(place, tool, { keyboard: true });
+    else begin(spot, tool, { keyboard: true });
   } else if (event.key === 'Escape' && byKeys) finish();
   else return;
   event.preventDefault();
-  showRing(place);
+  showRing(spot);
   ring.classList.toggle('down', Boolean(gesture));
 });
 

@@ -14,7 +14,7 @@ function trace(brush, strokes, colour, width = null) {
     brush.moveTo(xs[0], ys[0]);
     for (let i = 1; i < last; i++) // smooth: through the middle between points, bent towards each point
       brush.quadraticCurveTo(xs[i], ys[i], (xs[i] + xs[i + 1]) / 2, (ys[i] + ys[i + 1]) / 2);
-    brush.lineTo(xs[last], ys[last]);
+    brush.lineTo(xs[last] + (last ? 0 : 0.1), ys[last]); // a dot: lines without any length are not painted
     brush.stroke();
   }
 }
@@ -42,7 +42,8 @@ function repaint(everything = true) {
 }
 
 const watcher = new ResizeObserver(([{ devicePixelContentBoxSize: exact }]) => {
-  const side = Math.max(1, exact ? exact[0].inlineSize : Math.round(canvas.clientWidth * (window.devicePixelRatio || 1)));
+  const about = canvas.clientWidth * (window.devicePixelRatio || 1), told = exact?.[0].inlineSize;
+  const side = Math.max(1, Math.abs(told - about) < 1 ? told : Math.round(about)); // an emulated screen tells nonsense
   if (canvas.width === side) return;
   canvas.width = canvas.height = side;
   paint();

@@ -17,6 +17,7 @@ canvas.addEventListener('pointerdown', event => {
   if (gesture && pointerType === 'pen' && gesture.by.pointerType === 'touch') abandon();
   if (gesture) return;
   canvas.focus({ preventScroll: true });
+  sheet.classList.remove('keyed'); // no frame around the pad for those who only draw
   canvas.setPointerCapture(pointerId);
   begin(pointOf(event), flipped ? 'eraser' : tool, { pointerId, pointerType });
   showRing(pointOf(event), gesture.tool === 'eraser');

@@ -1,5 +1,6 @@
 """The drawing pad on an empty page: what Gradio does for it, without Gradio and without a server."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -21,7 +22,9 @@ MOUNT = """([script, value, examples]) => {
   const trigger = name => window.values.push([name, JSON.parse(props.value), performance.now()]);
   Function('element', 'trigger', 'props', script)(document.getElementById('pad'), trigger, props);
 }"""
-AT_REST = "() => new Promise(done => setTimeout(done, 150))"  # the pad's own timers are shorter
+ADDRESS = "http://pad.test/"
+AT_REST = "() => new Promise(done => setTimeout(done, 60))"  # longer than the pad waits after a line
+PAINTED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 class BarePad:
@@ -38,24 +41,36 @@ class BarePad:
         self.complaints: list[str] = []
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.complaints.append(request.url))
+        self.page.on("request", self._asked)
         dark = "dark" if context.get("color_scheme") == "dark" else ""
         style = THEME % asset("pad/pad.css")
-        self.page.set_content(
-            "<!doctype html><meta name=viewport content='width=device-width'>"
+        document = (
+            "<!doctype html><meta name=viewport content='width=device-width'><link rel=icon href='data:,'>"
             f"<body class='{dark}'><style>{style}</style><div id='pad'>{asset('pad/pad.html')}</div>"
         )
+        self.page.route(ADDRESS, lambda route: route.fulfill(body=document, content_type="text/html; charset=utf-8"))
+        self.open()
+        self.fingers = Fingers(self.page) if context.get("has_touch") else None
+
+    def _asked(self, request: Any) -> None:
+        if request.url != ADDRESS and not request.url.startswith("data:"):
+            self.complaints.append(request.url)
+
+    def open(self, *, fresh: bool = False) -> None:
+        """Load the page, for the first time or again; a fresh one remembers nothing."""
+        self.page.goto(ADDRESS)
+        if fresh:
+            self.page.evaluate("sessionStorage.clear()")
         script = asset(*(f"pad/{name}.js" for name in SCRIPTS))
         self.page.evaluate(MOUNT, [script, EMPTY, [[example.name, example.strokes] for example in examples()]])
-        self.fingers = Fingers(self.page) if context.get("has_touch") else None
 
     def button(self, name: str) -> Any:
         """Return a button by its name."""
         return self.page.get_by_role("button", name=name, exact=True)
 
     def press(self, name: str) -> None:
-        """Press a button, with the mouse or with a finger."""
-        self.button(name).tap() if self.fingers else self.button(name).click()
+        """Press a button."""
+        self.button(name).click()
 
     def draw(self, *lines: Line) -> None:
         """Draw lines, with the mouse or with a finger."""
@@ -77,11 +92,17 @@ class BarePad:
         return str(self.page.locator(".notice").inner_text())
 
     def shown(self) -> str:
-        """Return what the pad shows, as a data URL."""
-        self.page.evaluate(AT_REST)
-        return str(self.page.locator("canvas").evaluate("canvas => canvas.toDataURL()"))
+        """Wait until it is painted; return a digest of what the pad shows."""
+        self.page.evaluate(PAINTED)
+        pixels = self.page.locator("canvas").evaluate("canvas => canvas.toDataURL()")
+        return hashlib.sha256(pixels.encode()).hexdigest()[:12]
+
+    def check(self) -> None:
+        """Check that nothing was fetched and nothing complained."""
+        complaints, self.complaints[:] = list(self.complaints), []
+        assert complaints == []
 
     def close(self) -> None:
-        """Check that nothing was fetched and nothing complained."""
-        assert self.complaints == []
+        """Check, and close."""
+        self.check()
         self.context.close()

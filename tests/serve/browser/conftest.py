@@ -84,9 +84,16 @@ def visit_show(browser: Any, stage: tuple[Show, str], show: Show) -> Callable[..
     return partial(Visitor, browser, stage[1])
 
 
+@pytest.fixture(scope="session")
+def bare_pads(browser: Any) -> dict[str, BarePad]:
+    """The drawing pad by itself, without a server: on a desktop, and on a phone."""
+    return {"desktop": BarePad(browser, **DESKTOP), "phone": BarePad(browser, **PHONE)}
+
+
 @pytest.fixture(params=["desktop", "phone"])
-def pad(request: pytest.FixtureRequest, browser: Any) -> Iterator[BarePad]:
-    """The drawing pad by itself, without a server: with a mouse, and with a finger on a phone's width."""
-    bare = BarePad(browser, **(DESKTOP if request.param == "desktop" else PHONE))
+def pad(request: pytest.FixtureRequest, bare_pads: dict[str, BarePad]) -> Iterator[BarePad]:
+    """The pad as new: with a mouse, and with a finger on a phone's width."""
+    bare: BarePad = bare_pads[request.param]
+    bare.open(fresh=True)
     yield bare
-    bare.close()
+    bare.check()

@@ -31,13 +31,13 @@ def places(page: Any, line: Line) -> list[tuple[float, float]]:
     return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in line]
 
 
-def draw_with_mouse(page: Any, line: Line, *, steps: int = 3) -> None:
-    """Draw one line with the mouse, ``steps`` moves to each point."""
+def draw_with_mouse(page: Any, line: Line) -> None:
+    """Draw one line with the mouse, one move to each point."""
     first, *rest = places(page, line)
     page.mouse.move(*first)
     page.mouse.down()
     for place in rest:
-        page.mouse.move(*place, steps=steps)
+        page.mouse.move(*place)
     page.mouse.up()
 
 
