@@ -20,7 +20,8 @@ async function call(path, { body = null, wanted = () => true } = {}) {
       failed = { trouble: sentenceOf(response.status, answer), status: response.status, after: patience(response) };
       if (!PASSING.includes(response.status) || failed.after > LONGEST_PAUSE_MS) break;
     } catch {
-      failed = { trouble: navigator.onLine ? UNREACHABLE : OFFLINE, status: 0 };
+      if (!navigator.onLine) return { trouble: OFFLINE, status: 0 }; // the browser tells when that is over
+      failed = { trouble: UNREACHABLE, status: 0 };
     }
   }
   return failed;

@@ -98,6 +98,9 @@ def test_a_picture_of_a_sketch_is_searched_as_a_picture(show: Show, visit_show: 
     assert len(found(visitor)) == 24
     assert isinstance(show.asked[-1].sketches[0], Bitmap)
     assert show.asked[-1].limit == 24
+    visitor.page.locator(".tile button").first.click()
+    visitor.page.get_by_role("button", name="Why this?").click()  # is asked with the picture, too
+    visitor.page.locator(".reason canvas").first.wait_for()
     visitor.leave()
 
 
