@@ -19,11 +19,10 @@ import torch
 
 from benchmarks.serving_load import ROOT
 from benchmarks.serving_made import LIMIT, Vectors, made_drawings
+from serve.settings import KEEP_MEMORY
 from sketchray.data.raster import Strokes
 from sketchray.data.transforms import prepare_sketch
 from sketchray.encoders import Encoder, load_encoder
-
-KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "4294967296", "MALLOC_MMAP_THRESHOLD_": "1073741824"}
 
 
 class Speed(NamedTuple):
