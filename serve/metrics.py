@@ -52,7 +52,7 @@ class Counter(Metric):
 
 
 class Gauge(Metric):
-    """Holds what is so now, a series for each replica."""
+    """Holds what is so now, a series for each replica. Ray tells it once after each setting, then no more."""
 
     def set(self, value: float, *labels: str) -> None:
         """Say what is so now."""

@@ -17,7 +17,7 @@ def test_ray_exports_what_was_recorded_under_the_names_that_the_dashboard_uses(s
     with httpx.Client(base_url=served.url, timeout=60) as http:
         assert http.post("/v1/search", json={"strokes": HOUSE}).status_code == 200
         assert http.post("/v1/search", json={"strokes": []}).status_code == 422
-    wanted = {
+    missing = {
         'ray_sketchray_requests_total{path="/v1/search",status="200",deployment="ingress"}',
         'ray_sketchray_requests_total{path="/v1/search",status="422",deployment="ingress"}',
         'ray_sketchray_request_ms_bucket{path="/v1/search",le="+Inf"}',
@@ -30,7 +30,7 @@ def test_ray_exports_what_was_recorded_under_the_names_that_the_dashboard_uses(s
         *(f'ray_sketchray_stage_ms_sum{{stage="{stage}"}}' for stage in ("prepare", "encode", "search", "total")),
     }
     address, deadline = metrics_address(served.pid), time.monotonic() + 30
-    while missing := {series for series in wanted if not exported(httpx.get(address).text, series)}:
+    while missing := missing_in(httpx.get(address).text, missing):  # a gauge is told once after each setting
         assert time.monotonic() < deadline, missing
         time.sleep(0.5)
 
@@ -40,6 +40,11 @@ def metrics_address(pid: int) -> str:
     words = " ".join(word for child in psutil.Process(pid).children(recursive=True) for word in child.cmdline())
     (port,) = set(re.findall(r"--metrics-export-port=([1-9]\d*)", words))
     return f"http://127.0.0.1:{port}/metrics"
+
+
+def missing_in(text: str, wanted: set[str]) -> set[str]:
+    """Return the series that the agent does not tell of."""
+    return {series for series in wanted if not exported(text, series)}
 
 
 def exported(text: str, series: str) -> bool:
