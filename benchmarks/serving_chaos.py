@@ -144,15 +144,14 @@ def windows_of(events: Sequence[Event], *, until: float) -> list[tuple[Event, tu
 
 
 def _kill(target: Target, parts: Sequence[str], plan: ChaosPlan) -> Event:
-    before = {part: len(target.replicas()[PARTS[part]]) for part in parts}
     began = time.monotonic()
     victims = {part: kill_one(target, PARTS[part]) for part in parts}
 
     def back() -> bool:
-        now = {part: [process.pid for process in target.replicas()[PARTS[part]]] for part in parts}
-        return all(len(now[part]) >= before[part] and victims[part] not in now[part] for part in parts) and is_ready(
-            target
-        )
+        replicas = target.replicas()
+        now = {part: [process.pid for process in replicas[PARTS[part]]] for part in parts}
+        enough = all(len(now[part]) >= target.least(PARTS[part]) for part in parts)
+        return enough and not any(victims[part] in now[part] for part in parts) and is_ready(target)
 
     what = " and ".join(parts)
     wait_for(back, what=f"another {what}", patience_s=plan.patience_s)

@@ -115,6 +115,10 @@ class Server:
         assert root is not None, "Ray has ended"
         return replicas_below(root)
 
+    def least(self, deployment: str) -> int:  # noqa: ARG002 # all have as many here
+        """Return how many replicas of a deployment there should be at least."""
+        return self.setting.replicas[0]
+
     def processes(self) -> dict[str, list[psutil.Process]]:
         """Return the processes of Ray: replicas by deployment, Serve's proxy and controller, all others as ``ray``."""
         found, replicas = defaultdict(list), self.replicas()

@@ -26,6 +26,9 @@ class Target(Protocol):
     def replicas(self) -> dict[str, list[psutil.Process]]:
         """Return the processes of the replicas by deployment."""
 
+    def least(self, deployment: str) -> int:
+        """Return how many replicas of a deployment there should be at least."""
+
     def publish(self) -> str:
         """Publish another version of it; return its name."""
 
