@@ -30,6 +30,7 @@ def create_api(
     access: Access = OPEN,
     outside: Sequence[Middleware] = (),
     inside: Sequence[Middleware] = (),
+    behind_ray: bool = False,
 ) -> FastAPI:
     """Build the application.
 
@@ -40,6 +41,7 @@ def create_api(
         access: who may come in.
         outside: in front of the guards, the first one the outermost: sees what they refuse.
         inside: behind the guards: sees only what they let in.
+        behind_ray: whether requests come through Ray Serve's proxy.
     """
     app = FastAPI(
         title="Sketchray",
@@ -57,7 +59,7 @@ def create_api(
     app.router.routes.append(NothingHere(app.routes))
     install_description(app)
     install_handlers(app)
-    named = [Middleware(RequestIds), Middleware(SecurityHeaders), Middleware(LastResort)]
+    named = [Middleware(RequestIds, behind_ray=behind_ray), Middleware(SecurityHeaders), Middleware(LastResort)]
     for each in reversed([*named, *outside, *guards(access, own=OWN_ROUTES), *inside]):
         app.add_middleware(each.cls, *each.args, **each.kwargs)  # the last is the outermost
     return app

@@ -74,6 +74,7 @@ class Ingress:
             access=open_access(settings, None if self.limiter is None else self.limiter.lease.remote),
             outside=[Middleware(Observer)],
             inside=[Middleware(Admission, config=settings.ingress.admission)],
+            behind_ray=True,
         )
         return mount_canvas(api, attribution=self.attribution is not None)
 

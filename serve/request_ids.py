@@ -8,7 +8,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-ID"
-OURS_TOO = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+HARMLESS = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 _current: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -23,19 +23,23 @@ class RequestIds:
 
     Args:
         app: the application behind.
+        behind_ray: whether Ray Serve's proxy is in front. It gives a request without an id one of its own, and adds
+            what the request has, harmless or not, to the answer; ours is added only where it is another, in front.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, behind_ray: bool) -> None:
         self.app = app
+        self.behind_ray = behind_ray
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        request_id = given.decode() if OURS_TOO.fullmatch(given) else secrets.token_hex(8)
+        harmless = HARMLESS.fullmatch(given) is not None
+        request_id = given.decode() if harmless else secrets.token_hex(8)
 
         async def named(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and not (self.behind_ray and harmless):
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 

@@ -161,7 +161,7 @@ def test_requests_have_ids(http: httpx.Client) -> None:
     assert len(set(made)) == 5
     for given in ("two words", "x" * 65, "a;b", "<b>", ""):
         answer = http.get("/healthz", headers={"X-Request-ID": given})
-        assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["x-request-id"])
+        assert re.fullmatch(r"[0-9a-f]{16}", answer.headers.get_list("x-request-id")[0])
 
 
 def test_a_body_that_is_too_large_is_refused(http: httpx.Client) -> None:
