@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw
 from serve.examples import examples
 
 pytestmark = pytest.mark.slow
-COUNTS = [pytest.param(300, id="300"), pytest.param(10_000, id="10000", marks=pytest.mark.full)]
+COUNTS = [pytest.param(200, id="200"), pytest.param(10_000, id="10000", marks=pytest.mark.full)]
 SEED = 20261121
 CALLERS = 4
 REFUSED = (400, 404, 413, 415, 422)
