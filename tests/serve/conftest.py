@@ -30,7 +30,8 @@ from sketchray.storage import Store, open_store
 ROOT = Path(__file__).parents[2]
 ENCODER = "frozen:tiny-test@64"
 SHARDS = 2
-SWAPS = "swaps"  # the gallery whose versions test_swap.py changes
+SWAPS = "swaps"  # the gallery whose versions test_swap.py and test_chaos.py change
+LEAST, MOST = {"ingress": 2, "encoder": 1}, {"ingress": 3, "encoder": 2}  # replicas
 # Text that a page must show and never run: as HTML, as a JavaScript template and as a Handlebars template.
 HOSTILE = """<img src=x onerror="window.pwned=1">${window.pwned=2}{{value}}'"&"""
 
@@ -119,7 +120,7 @@ def gallery_folder(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -
 def served(
     gallery_folder: tuple[str, str, list[Picture]], encoder: Encoder, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
-    """The gallery behind a real Ray Serve in a process of its own, with two ingress replicas."""
+    """The gallery behind a real Ray Serve in a process of its own, with two ingress replicas at least."""
     store, version, pictures = gallery_folder
     arguments = {
         "galleries": ["shapes", SWAPS],
@@ -127,12 +128,25 @@ def served(
         "auth": "open",
         "shard_groups": 2,
         "poll_s": 0.25,
-        "ingress": {"num_replicas": 2},
-        "encoder": {"threads": 1},
+        "ingress": {"autoscaling_config": scaling("ingress")},
+        "encoder": {"autoscaling_config": scaling("encoder"), "threads": 1},
         "attribution": f"{store}/ATTRIBUTION.md",
     }
     with serving(arguments, tmp_path_factory.mktemp("serve")) as (url, pid):
         yield Served(url, {p.id: p for p in pictures}, version, encoder, store, pid)
+
+
+def scaling(name: str) -> dict[str, Any]:
+    """Return how a deployment scales: soon, but not for the few questions at a time of most tests."""
+    return {
+        "min_replicas": LEAST[name],
+        "max_replicas": MOST[name],
+        "target_ongoing_requests": 4,
+        "upscale_delay_s": 1,
+        "downscale_delay_s": 2,
+        "look_back_period_s": 2,
+        "metrics_interval_s": 0.5,
+    }
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from benchmarks.serving_target import current_version, replicas_below, wait_for
 from sketchray.encoders import Encoder
 from sketchray.gallery import EncoderRef
 from sketchray.storage import open_store
-from tests.serve.conftest import ENCODER, SHARDS, SWAPS, Served, publish_pictures
+from tests.serve.conftest import ENCODER, LEAST, SHARDS, SWAPS, Served, publish_pictures
 
 pytestmark = pytest.mark.slow
 ROWS = 60
@@ -34,6 +34,9 @@ class Shared:
 
     def replicas(self) -> dict[str, list[psutil.Process]]:
         return replicas_below(self._process)
+
+    def least(self, deployment: str) -> int:
+        return LEAST.get(deployment, 1)
 
     def publish(self) -> str:
         vectors = made_vectors(ROWS, self._encoder.dim, seed=len(self.versions))
