@@ -29,7 +29,7 @@ def test_drawing_with_the_mouse(visit: Visit, screenshots: Path) -> None:
 
     visitor.draw(HEAD)
     after_head, head = visitor.settle(), visitor.drawing()
-    for line in REST:
+    for line in REST[:4]:
         visitor.draw(line)
     whole = visitor.settle()
     assert whole != after_head
@@ -42,7 +42,7 @@ def test_drawing_with_the_mouse(visit: Visit, screenshots: Path) -> None:
     page.mouse.wheel(0, -300)
     page.wait_for_timeout(300)
 
-    for _ in REST:
+    for _ in REST[:4]:
         page.get_by_role("button", name="Undo").click()
     assert visitor.settle() == after_head
     assert visitor.drawing() == head
@@ -63,7 +63,7 @@ def test_a_finger_on_a_phone_in_the_dark(visit: Visit, screenshots: Path) -> Non
     page = visitor.page
     bare = visitor.drawing()
     finger = Fingers(page)
-    for line in [HEAD, *REST]:
+    for line in [HEAD, *REST[:4]]:
         finger.draw(line)
     drawn = visitor.settle()
     assert drawn
