@@ -19,14 +19,23 @@ class DeployError(RuntimeError):
 
 
 def deploy(
-    head: RayHead, *, port: int, args: dict[str, Any], config: Path = CONFIG, timeout: float = 180.0
+    head: RayHead,
+    *,
+    port: int,
+    args: dict[str, Any],
+    version: str | None = None,
+    config: Path = CONFIG,
+    timeout: float = 180.0,
 ) -> dict[str, Any]:
     """Deploy and wait until ``/readyz`` answers 200.
+
+    What runs already with the same arguments goes on, and takes a newly published version in by itself.
 
     Args:
         head: the cluster.
         port: of loopback, for the page and the API.
         args: arguments of the application, over those of the file.
+        version: of the default gallery, that has to be answered from; None for any.
         config: a Serve configuration with one application.
         timeout: seconds to wait.
 
@@ -34,7 +43,7 @@ def deploy(
         What ``/readyz`` says.
 
     Raises:
-        DeployError: refused, failed, or not ready in time.
+        DeployError: refused, failed, a version that did not pass its checks, or not ready in time.
     """
     document: dict[str, Any] = yaml.safe_load(config.read_text())
     document["http_options"] = document.get("http_options", {}) | {"host": LOOPBACK, "port": port}
@@ -46,15 +55,19 @@ def deploy(
         raise DeployError(f"Serve refused the configuration: {answer.text.strip()[-1000:]}")
     deadline = time.monotonic() + timeout
     state: dict[str, Any] = {}
+    told = ""
     while time.monotonic() < deadline:
         time.sleep(0.5)
         details = requests.get(url, headers=headers, timeout=30)
         state = details.json().get("applications", {}).get(application["name"], {}) if details.ok else {}
         if state.get("status") == "DEPLOY_FAILED":
             raise DeployError(last_line(state.get("message", "")))
-        if state.get("status") == "RUNNING" and (ready := _ready(port)) is not None:
-            return ready
-    raise DeployError(f"not ready in {timeout:.0f} s: {state.get('status')} {last_line(state.get('message', ''))}")
+        if state.get("status") == "RUNNING":
+            ready, told = readiness(port, version)
+            if ready is not None:
+                return ready
+    told = told or f"{state.get('status')} {last_line(state.get('message', ''))}"
+    raise DeployError(f"not ready in {timeout:.0f} s: {told}")
 
 
 def undeploy(head: RayHead) -> None:
@@ -67,10 +80,26 @@ def last_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
-def _ready(port: int) -> dict[str, Any] | None:
+def readiness(port: int, version: str | None) -> tuple[dict[str, Any] | None, str]:
+    """Return what ``/readyz`` says if it is as wanted, and else why it is not.
+
+    Raises:
+        DeployError: the version was refused, so that waiting is of no use.
+    """
     try:
         answer = requests.get(f"http://{LOOPBACK}:{port}/readyz", timeout=10)
-        said = answer.json() if answer.ok else None
-    except (requests.RequestException, ValueError):
-        return None
-    return said if isinstance(said, dict) else None
+        said = answer.json()
+    except (requests.RequestException, ValueError) as error:
+        return None, str(error)
+    if not isinstance(said, dict):
+        return None, f"/readyz answers {answer.status_code}"
+    if answer.status_code == requests.codes.service_unavailable and "Retry-After" not in answer.headers:
+        raise DeployError(str(said.get("detail", "")))
+    if not answer.ok:
+        return None, str(said.get("detail", ""))
+    refused = said.get("refused")
+    if refused is not None and refused["version"] == version:
+        raise DeployError(f"version {version} was refused: {refused['reason']}")
+    if version is not None and said["gallery_version"] != version:
+        return None, f"version {said['gallery_version']} is still answered from"
+    return said, ""

@@ -22,6 +22,8 @@ JOB_SOURCES = (CHECKOUT / "jobs", CHECKOUT / "lib" / "sketchray")
 STARTER = "starter"
 OWN = "own"
 FROZEN = "frozen:efficientnet_lite0@128"
+# One of each, on a machine that does everything else too, and nobody has to sign in.
+DEMO_ARGS: dict[str, Any] = {"auth": "open", "ingress": {}, "encoder": {}, "shards": {}}
 NO_CODEBOOKS = "codebooks.names=[]"  # the page ranks by nearest, and a fit takes a minute of the first start
 
 
@@ -160,11 +162,11 @@ class Road:
         return submit(self.head, argv, log=log, show=self.say, metadata={"verb": verb})
 
     def serve(self, index: dict[str, Any], *, attribution: str | None) -> None:
-        """Deploy this gallery version."""
-        args = {"gallery": index["gallery"], "version": index["version"], "attribution": attribution}
+        """Deploy the gallery, and wait until it is answered from this version."""
+        args = DEMO_ARGS | {"galleries": [index["gallery"]], "attribution": attribution}
         self.say("== serve")
         started = time.monotonic()
-        deploy(self.head, port=self.options.port, args=args)
+        deploy(self.head, port=self.options.port, args=args, version=index["version"])
         self.stages.note("serve", time.monotonic() - started)
 
     def run_stage(self, name: str, key: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -1,51 +1,88 @@
-"""A shard deployment: one part of a gallery version, its search and its thumbnails."""
+"""A shard deployment: its group of every release's shards, their search and their thumbnails."""
 
 import asyncio
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from ray import serve
+from ray.serve.handle import DeploymentHandle
 
+from serve.batching import Batcher
+from serve.follower import Follower
+from serve.group import Group, ShardQuery, load_group
+from serve.holding import Holding
+from serve.metrics import BATCH_SIZE
+from serve.plans import Held, Plan, Report
+from serve.release import Release
 from serve.threads import numeric_pool
-from sketchray.gallery import Gallery, Hit
+from sketchray.gallery import Hit, Ranking
+from sketchray.gallery.filters import Filter
+from sketchray.storage import Store
 
 MAX_BATCH = 32
+Vector = npt.NDArray[np.float32]
 
 
-class ShardQuery(NamedTuple):
-    """One query for the nearest ``limit`` pictures of a shard."""
-
-    vector_D: npt.NDArray[np.float32]
-    limit: int
+class _Alike(NamedTuple):
+    release: Release
+    kind: tuple[Ranking, Filter | None, float | None]
 
 
-class GalleryShard:
-    """One replica of one shard.
+class ShardGroup:
+    """One replica of one group of shards.
 
     Args:
-        gallery: a gallery version; versions never change, so a restarted replica serves the same pictures.
-        index: which shard of it.
+        director: its handle.
+        store: where the galleries are.
+        group, groups: it holds every shard whose number modulo ``groups`` is ``group``.
         threads: faiss threads of one replica.
-
-    Raises:
-        ValueError: an object of the shard is not what the manifest says.
+        poll_s: seconds between two reports.
     """
 
-    def __init__(self, gallery: Gallery, *, index: int, threads: int) -> None:
-        self._shard = gallery.shard(index)
+    async def __init__(  # type: ignore[misc]  # Serve awaits it
+        self, director: DeploymentHandle[Any], *, store: Store, group: int, groups: int, threads: int, poll_s: float
+    ) -> None:
+        self.part = f"shards-{group}"
         self._pool = numeric_pool("shard", threads)
+        self._holding = Holding(self.part, lambda release: load_group(store, release, group=group, groups=groups))
+        self._batcher = Batcher(self._search, max_size=MAX_BATCH)
+        self._follower = Follower(director, poll_s=poll_s, report=self._report, obey=self._obey)
+        await self._follower.start()
+        await self._holding.whole()  # nobody is sent here before
 
-    @serve.batch(max_batch_size=MAX_BATCH, batch_wait_timeout_s=0.0)
-    async def search(self, queries: list[ShardQuery]) -> list[list[Hit]]:
-        """Return each query's nearest pictures of this shard, best first."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._search, queries)
+    async def search(self, release: Release, query: ShardQuery) -> list[Hit]:
+        """Return the best pictures of these shards, best first.
 
-    async def thumbnail(self, picture_id: str) -> bytes | None:
-        """Return the JPEG thumbnail of a picture, or None if it is not in this shard."""
-        return await asyncio.to_thread(self._shard.thumbnail, picture_id)
+        Raises:
+            NotHeldError: the release is not here and cannot be loaded.
+            ValueError: a query that does not fit the release.
+        """
+        return await self._batcher.ask(_Alike(release, query.kind), query)
 
-    def _search(self, queries: list[ShardQuery]) -> list[list[Hit]]:
-        queries_BD = np.stack([query.vector_D for query in queries])
-        found = self._shard.search(queries_BD, max(query.limit for query in queries))
-        return [hits[: query.limit] for hits, query in zip(found, queries, strict=True)]
+    async def vector(self, release: Release, picture_id: str) -> Vector | None:
+        """Return a picture's unit vector (D,), or None if it is not in these shards."""
+        shard = (await self._holding.get(release)).shard(picture_id)
+        return None if shard is None else shard.vector(picture_id)
+
+    async def thumbnail(self, release: Release, picture_id: str) -> bytes | None:
+        """Return the JPEG thumbnail of a picture, or None if it is not in these shards."""
+        shard = (await self._holding.get(release)).shard(picture_id)
+        return None if shard is None else shard.thumbnail(picture_id)
+
+    async def check_health(self) -> None:
+        """Look a row of every release up by its own vector; Serve replaces a replica in which that fails."""
+        for group in self._holding.held.values():
+            await asyncio.get_running_loop().run_in_executor(self._pool, group.check)
+
+    async def _search(self, alike: _Alike, queries: Sequence[ShardQuery]) -> list[list[Hit]]:
+        BATCH_SIZE.observe(len(queries))
+        group: Group = await self._holding.get(alike.release)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, group.search, queries)
+
+    async def _obey(self, plan: Plan) -> None:
+        await self._holding.obey(plan.hold)
+
+    def _report(self) -> Report:
+        held = tuple(Held(release) for release in self._holding.held)
+        return Report(self.part, held=held, failed=self._holding.failed)

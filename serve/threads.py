@@ -5,17 +5,18 @@ from concurrent.futures import ThreadPoolExecutor
 from threadpoolctl import threadpool_limits
 
 
-def numeric_pool(name: str, threads: int) -> ThreadPoolExecutor:
-    """Return an executor of one worker in which torch, faiss and numpy's BLAS use ``threads`` threads each.
+def numeric_pool(name: str, threads: int, *, torch: bool = False) -> ThreadPoolExecutor:
+    """Return an executor of one worker in which faiss, numpy's BLAS and, if asked for, torch use ``threads`` threads.
 
-    The former two keep the number per calling thread, so it is set in the worker itself; left alone they would take
+    Torch and faiss keep the number per calling thread, so it is set in the worker itself; left alone they would take
     every core of the machine for every replica.
     """
 
     def limit() -> None:
-        import torch  # before faiss: each sets its own OpenMP's number
+        if torch:  # before faiss: each sets its own OpenMP's number
+            from torch import set_num_threads
 
-        torch.set_num_threads(threads)
+            set_num_threads(threads)
         import faiss
 
         faiss.omp_set_num_threads(threads)

@@ -1,81 +1,70 @@
-"""From an HTTP body to a sketch: the only place that reads what a stranger sent."""
+"""From an HTTP body to search requests: forms, pictures and JSON that a stranger sent."""
 
 import asyncio
 from concurrent.futures import Executor
 from functools import partial
-from typing import NamedTuple
+from typing import BinaryIO
 
 from fastapi import Request
-from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from serve.errors import ProblemError
-from serve.models import DEFAULT_LIMIT, MAX_LIMIT, StrokesQuery
+from serve.bodies import FORM, JSON, content_type, json_body, parsed
+from serve.errors import ProblemError, as_sentence
+from serve.limits import MAX_FILTER, MAX_PIXELS, MAX_SKETCHES
+from serve.models import SearchOptions
+from serve.queries import (
+    Options,
+    make_request,
+    options_from_text,
+    options_model,
+    request_from_json,
+    requests_from_json,
+)
+from serve.request import SearchRequest
 from sketchray.data.images import ImageError, decode_image
-from sketchray.data.raster import Bitmap, BlankSketchError, Sketch, Strokes
+from sketchray.data.raster import Bitmap, BlankSketchError, Sketch
 
-MAX_PIXELS = 40_000_000
 DRAFT_SIZE = 768  # a large JPEG is decoded at a fraction of its size; lines survive that
 
 
-class Query(NamedTuple):
-    """A sketch and the number of pictures wanted."""
-
-    sketch: Sketch
-    limit: int
-
-
-async def read_query(request: Request, pool: Executor) -> Query:
-    """Read one search request: a form with a picture in the field ``file``, or strokes as JSON.
+async def read_search(request: Request, pool: Executor) -> SearchRequest:
+    """Read one search: a form with pictures in the field ``file``, or strokes as JSON. Options may be in the URL.
 
     Args:
         request: its body is read here, once.
-        pool: where pictures are decoded and JSON is parsed.
+        pool: where pictures are decoded and large JSON is parsed.
 
     Raises:
-        ProblemError: 400, 413, 415 or 422, saying what is wrong with the body.
+        ProblemError: 400, 413, 415 or 422, saying what is wrong with the body or an option.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    run = partial(asyncio.get_running_loop().run_in_executor, pool)
-    if kind == "multipart/form-data":
-        async with request.form(max_files=1, max_fields=4, max_part_size=1024) as form:
-            limit = read_limit(form.get("limit", request.query_params.get("limit")))
-            data = await _file_of(form)
-        return Query(await run(sketch_from_picture, data), limit)
-    if kind == "application/json":
-        body = await request.body()
-        if not body:
-            raise ProblemError(400, "The body is empty: send strokes as JSON, or a picture in the form field 'file'.")
-        return await run(query_from_json, body)
+    options = options_from_text(request.query_params.multi_items())
+    kind = content_type(request)
+    if kind == FORM:
+        return await _from_form(request, options, pool)
+    if kind == JSON:
+        body = await json_body(request)
+        return await parsed(pool, partial(request_from_json, options=options), body)
     raise ProblemError(
         415,
-        f"The content type {kind or '(none)'} is not taken: send a picture as multipart/form-data "
-        "with the field 'file', or strokes as application/json.",
+        f"The content type {kind[:100] or '(none)'} is not taken: send a picture as {FORM} "
+        f"with the field 'file', or strokes as {JSON}.",
     )
 
 
-async def _file_of(form: FormData) -> bytes:
-    file = form.get("file")
-    if not isinstance(file, UploadFile):
-        raise ProblemError(422, "The form has no picture: send it as a file in the field 'file'.")
-    data = await file.read()
-    if not data:
-        raise ProblemError(422, "The file is empty.")
-    return data
+async def read_batch(request: Request, pool: Executor) -> list[SearchRequest | ProblemError]:
+    """Read a batch of searches, as JSON; a query that is wrong has its problem in its place.
 
-
-def read_limit(value: object) -> int:
-    """Return the number of results asked for; None means the default.
+    Args:
+        request: its body is read here, once.
+        pool: where large JSON is parsed.
 
     Raises:
-        ProblemError: 422, not a whole number from 1 to the maximum.
+        ProblemError: 400, 413, 415 or 422, where the batch as a whole is wrong.
     """
-    if value is None:
-        return DEFAULT_LIMIT
-    text = str(value).strip()
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_LIMIT):
-        raise ProblemError(422, f"limit is a whole number from 1 to {MAX_LIMIT}, not {text[:20]!r}.")
-    return int(text)
+    kind = content_type(request)
+    if kind != JSON:
+        raise ProblemError(415, f"The content type {kind[:100] or '(none)'} is not taken: send queries as {JSON}.")
+    return await parsed(pool, requests_from_json, await json_body(request))
 
 
 def sketch_from_picture(data: bytes) -> Sketch:
@@ -87,37 +76,35 @@ def sketch_from_picture(data: bytes) -> Sketch:
     try:
         return Bitmap.from_image(decode_image(data, max_pixels=MAX_PIXELS, draft_size=DRAFT_SIZE))
     except (ImageError, BlankSketchError) as error:
-        raise ProblemError(422, _sentence(error)) from error
+        raise ProblemError(422, as_sentence(str(error))) from error
 
 
-def query_from_json(body: bytes) -> Query:
-    """Read strokes and limit.
-
-    Raises:
-        ProblemError: 400 where it is no JSON, 422 where it is no drawing.
-    """
-    try:
-        query = StrokesQuery.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        if first["type"] == "json_invalid":
-            raise ProblemError(400, f"The body is not JSON: {first['ctx']['error']}.") from error
-        raise ProblemError(422, f"{'.'.join(str(part) for part in first['loc']) or 'body'}: {first['msg']}.") from error
-    return Query(sketch_from_strokes(query.strokes), query.limit)
+async def _from_form(request: Request, options: Options, pool: Executor) -> SearchRequest:
+    fields = len(SearchOptions.model_fields)
+    async with request.form(max_files=MAX_SKETCHES, max_fields=fields, max_part_size=4 * MAX_FILTER) as form:
+        texts = [(name, value) for name, value in form.multi_items() if isinstance(value, str) and name != "file"]
+        asked = options_model({**options, **options_from_text(texts)})
+        files = files_of(form)
+        # The bytes are read in the thread that decodes them: until then they may lie on the disk.
+        loop = asyncio.get_running_loop()
+        decoding = [loop.run_in_executor(pool, sketch_from_file, file) for file in files]
+        return make_request(asked, tuple(await asyncio.gather(*decoding)))
 
 
-def sketch_from_strokes(strokes: object) -> Sketch:
-    """Check strokes ``[[xs, ys], ...]`` of unknown origin.
+def files_of(form: FormData) -> list[BinaryIO]:
+    """Return the pictures of a form.
 
     Raises:
-        ProblemError: 422, ragged, not finite, or more than the raster takes.
+        ProblemError: 422, no picture, or one in another field than ``file``.
     """
-    try:
-        return Strokes.from_json(strokes)
-    except ValueError as error:
-        raise ProblemError(422, _sentence(error)) from error
+    uploads = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
+    if wrong := next((name for name, _ in uploads if name != "file"), None):
+        raise ProblemError(422, f"The form has a file in the field {wrong[:40]!r}; pictures belong into 'file'.")
+    if not uploads:
+        raise ProblemError(422, "The form has no picture: send it as a file in the field 'file'.")
+    return [upload.file for _, upload in uploads]
 
 
-def _sentence(error: Exception) -> str:
-    text = str(error).strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+def sketch_from_file(file: BinaryIO) -> Sketch:
+    """Read and decode an uploaded picture; errors as `sketch_from_picture`."""
+    return sketch_from_picture(file.read())

@@ -5,39 +5,33 @@ import json
 import os
 import random
 import secrets
-import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image, ImageDraw
 
+from cluster.ports import free_ports
 from sketchray.data.samples import sample_id
 from sketchray.encoders import Encoder, load_encoder
-from sketchray.gallery import (
-    Content,
-    EncoderRef,
-    Manifest,
-    ObjectRef,
-    Segment,
-    gallery_store,
-    publish,
-    read_pointer,
-    shard_of,
-    store_manifest,
-)
-from sketchray.gallery.segment import THUMBNAILS, describe, embedding_column, to_parquet, vector_schema
+from sketchray.gallery import EncoderRef, FitPlan, write_gallery
+from sketchray.gallery.build import row_schema
+from sketchray.gallery.segment import embedding_column
 from sketchray.storage import Store, open_store
 
 ROOT = Path(__file__).parents[2]
 ENCODER = "frozen:tiny-test@64"
 SHARDS = 2
+SWAPS = "swaps"  # the gallery whose versions test_swap.py and test_chaos.py change
+LEAST, MOST = {"ingress": 2, "encoder": 1}, {"ingress": 3, "encoder": 2}  # replicas
 # Text that a page must show and never run: as HTML, as a JavaScript template and as a Handlebars template.
 HOSTILE = """<img src=x onerror="window.pwned=1">${window.pwned=2}{{value}}'"&"""
 
@@ -53,12 +47,14 @@ class Picture(NamedTuple):
 
 
 class Served(NamedTuple):
-    """A running server and what is behind it."""
+    """A running server and what is behind it; ``pid`` is of the process that everything else is below."""
 
     url: str
     pictures: dict[str, Picture]
     version: str
     encoder: Encoder
+    store: str
+    pid: int
 
 
 def draw_pictures(encoder: Encoder, count: int = 60) -> list[Picture]:
@@ -83,55 +79,24 @@ def draw_pictures(encoder: Encoder, count: int = 60) -> list[Picture]:
     return pictures
 
 
-def write_gallery(store: Store, name: str, pictures: list[Picture], encoder: Encoder) -> str:
-    """Publish pictures as a gallery of two shards; return its version."""
-    gallery = gallery_store(store, name)
-
-    def stored(key: str, table: pa.Table) -> ObjectRef:
-        data = to_parquet(table)
-        gallery.write(key, data)
-        return describe(key, data, table.num_rows)
-
-    segments = []
-    for shard in range(SHARDS):
-        rows = sorted(picture for picture in pictures if shard_of(picture.id, SHARDS) == shard)
-        ids = [picture.id for picture in rows]
-        columns = {
-            "id": ids,
-            "uri": [picture.uri for picture in rows],
-            "etag": ["" for _ in rows],
-            "label": [picture.label for picture in rows],
-            "embedding": embedding_column(np.stack([picture.vector_D for picture in rows])),
-        }
-        vectors = pa.table(columns, schema=vector_schema(encoder.dim))
-        thumbnails = pa.table({"id": ids, "jpeg": [picture.jpeg for picture in rows]}, schema=THUMBNAILS)
-        segments.append(
-            Segment(
-                shard=shard,
-                kind="base",
-                vectors=stored(f"segments/{shard}/vectors.parquet", vectors),
-                thumbnails=stored(f"segments/{shard}/thumbnails.parquet", thumbnails),
-            )
-        )
-    content = Content(
-        encoder=EncoderRef(uri=ENCODER, fingerprint=encoder.fingerprint),
-        dimension=encoder.dim,
-        shards=SHARDS,
-        segments=tuple(segments),
+def publish_pictures(store: Store, name: str, pictures: list[Picture], encoder: Encoder, uri: str = ENCODER) -> str:
+    """Publish pictures as a gallery of two shards, with small codebooks; return its version."""
+    rows = pa.table(
+        {
+            "id": [picture.id for picture in pictures],
+            "uri": [picture.uri for picture in pictures],
+            "etag": ["" for _ in pictures],
+            "label": [picture.label for picture in pictures],
+            "embedding": embedding_column(np.stack([picture.vector_D for picture in pictures])),
+            "jpeg": [picture.jpeg for picture in pictures],
+        },
+        schema=row_schema(encoder.dim),
     )
-    manifest = Manifest(
-        name=name,
-        version=content.version(),
-        parent=None,
-        created_at=datetime.now(UTC),
-        source="file:///pictures",
-        rows=len(pictures),
-        unreadable=0,
-        content=content,
-    )
-    store_manifest(gallery, manifest)
-    publish(gallery, manifest.version, expected=read_pointer(gallery))
-    return manifest.version
+    made_by = EncoderRef(uri=uri, fingerprint=encoder.fingerprint)
+    fit = FitPlan(codewords=4)
+    return write_gallery(
+        store, name, rows, encoder=made_by, source="file:///pictures", shards=SHARDS, codebooks=fit
+    ).version
 
 
 @pytest.fixture(scope="session")
@@ -146,27 +111,49 @@ def gallery_folder(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -
     folder = tmp_path_factory.mktemp("store")
     pictures = draw_pictures(encoder)
     (folder / "ATTRIBUTION.md").write_text("Drawn by the tests, for the tests <script>window.pwned=3</script>\n")
-    return folder.as_uri(), write_gallery(open_store(folder.as_uri()), "shapes", pictures, encoder), pictures
+    store = open_store(folder.as_uri())
+    publish_pictures(store, SWAPS, pictures[:20], encoder)
+    return folder.as_uri(), publish_pictures(store, "shapes", pictures, encoder), pictures
 
 
 @pytest.fixture(scope="session")
 def served(
     gallery_folder: tuple[str, str, list[Picture]], encoder: Encoder, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
-    """The gallery behind a real Ray Serve in a process of its own, with two ingress replicas."""
+    """The gallery behind a real Ray Serve in a process of its own, with two ingress replicas at least."""
     store, version, pictures = gallery_folder
     arguments = {
-        "gallery": "shapes",
+        "galleries": ["shapes", SWAPS],
         "store": store,
-        "ingress_replicas": 2,
-        "encoder_threads": 1,
+        "auth": "open",
+        "shard_groups": 2,
+        "poll_s": 0.25,
+        "ingress": {"autoscaling_config": scaling("ingress")},
+        "encoder": {"autoscaling_config": scaling("encoder"), "threads": 1},
         "attribution": f"{store}/ATTRIBUTION.md",
     }
-    folder = tmp_path_factory.mktemp("serve")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with (folder / "log").open("w+") as log, start_server(port, arguments, folder, log) as server:
+    with serving(arguments, tmp_path_factory.mktemp("serve")) as (url, pid):
+        yield Served(url, {p.id: p for p in pictures}, version, encoder, store, pid)
+
+
+def scaling(name: str) -> dict[str, Any]:
+    """Return how a deployment scales: soon, but not for the few questions at a time of most tests."""
+    return {
+        "min_replicas": LEAST[name],
+        "max_replicas": MOST[name],
+        "target_ongoing_requests": 4,
+        "upscale_delay_s": 1,
+        "downscale_delay_s": 2,
+        "look_back_period_s": 2,
+        "metrics_interval_s": 0.5,
+    }
+
+
+@contextmanager
+def serving(arguments: dict[str, Any], folder: Path) -> Iterator[tuple[str, int]]:
+    """Run ``local_serve.py`` with the arguments of the application; give its address and its process id."""
+    port, metrics_port = free_ports(2)
+    with (folder / "log").open("w+") as log, start_server(port, metrics_port, arguments, log) as server:
         assert server.stdin is not None
         assert server.stdout is not None
         try:
@@ -175,13 +162,23 @@ def served(
                     break
             else:
                 pytest.fail(f"the server did not come up: {(folder / 'log').read_text()[-4000:]}")
-            yield Served(f"http://127.0.0.1:{port}", {p.id: p for p in pictures}, version, encoder)
+            url = f"http://127.0.0.1:{port}"
+            wait_until_ready(url)
+            yield url, server.pid
         finally:
             server.stdin.close()
             server.wait(60)
 
 
-def start_server(port: int, arguments: dict[str, Any], folder: Path, log: Any) -> "subprocess.Popen[str]":
+def wait_until_ready(url: str, seconds: float = 30) -> None:
+    """Wait until every gallery is answered from: a version is probed through the whole graph first."""
+    deadline = time.monotonic() + seconds
+    while (answer := httpx.get(f"{url}/readyz", timeout=30)).status_code != 200:
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.1)
+
+
+def start_server(port: int, metrics_port: int, arguments: dict[str, Any], log: Any) -> "subprocess.Popen[str]":
     """Start ``local_serve.py`` with a token of its own, so that nothing is written into the home folder."""
     environment = {
         **os.environ,
@@ -189,8 +186,10 @@ def start_server(port: int, arguments: dict[str, Any], folder: Path, log: Any) -
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_metrics_report_interval_ms": "2000",
     }
-    command = [sys.executable, str(Path(__file__).parent / "local_serve.py"), str(port), json.dumps(arguments)]
+    script = str(Path(__file__).parent / "local_serve.py")
+    command = [sys.executable, script, str(port), str(metrics_port), json.dumps(arguments)]
     return subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
     )

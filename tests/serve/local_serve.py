@@ -1,4 +1,4 @@
-"""Start a Ray of its own on this machine and serve one application: ``python local_serve.py PORT ARGS_JSON``.
+"""Start a Ray of its own on this machine and serve one application: ``local_serve.py PORT METRICS_PORT ARGS_JSON``.
 
 It prints ``ready`` once the application answers, and ends with everything it started when its standard input closes.
 """
@@ -14,8 +14,15 @@ from serve.app import build
 
 def main() -> None:
     """Serve until standard input closes."""
-    port, arguments = int(sys.argv[1]), json.loads(sys.argv[2])
-    ray.init(address="local", num_cpus=8, include_dashboard=False, log_to_driver=False, object_store_memory=256 * 2**20)
+    port, metrics_port, arguments = int(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
+    ray.init(
+        address="local",
+        num_cpus=8,
+        include_dashboard=False,
+        log_to_driver=False,
+        object_store_memory=256 * 2**20,
+        _metrics_export_port=metrics_port,
+    )
     try:
         serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config={"enable_access_log": False})
         serve.run(build(arguments), name="sketchray")

@@ -1,8 +1,6 @@
-"""The HTTP API over real HTTP: right answers, and a reason for every wrong question."""
+"""The HTTP API over real HTTP: right answers to every way of asking."""
 
 import io
-import json
-import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,12 +11,16 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from serve.models import HOUSE
 from sketchray.data.images import decode_image
 from sketchray.data.raster import Bitmap, Sketch, Strokes
 from sketchray.data.transforms import prepare_sketch
+from sketchray.gallery import merge, open_gallery
+from sketchray.storage import open_store
 
 pytestmark = pytest.mark.slow
-HOUSE = [[[10, 90, 90, 10, 10], [50, 50, 95, 95, 50]], [[10, 50, 90], [50, 10, 50]]]
+ARROW = [[[10, 90, 60], [50, 50, 20]], [[90, 60], [50, 80]]]
+Scored = list[tuple[str, float]]
 
 
 @pytest.fixture(scope="module")
@@ -27,22 +29,31 @@ def http(served: Any) -> Iterator[httpx.Client]:
         yield client
 
 
-def brute_force(served: Any, sketch: Sketch, limit: int) -> list[tuple[str, float]]:
-    """Score every picture one by one, in this process."""
-    image_3HW = torch.from_numpy(prepare_sketch(sketch, 64))
-    with torch.inference_mode():
-        query_D = served.encoder(image_3HW[None], torch.zeros(1, dtype=torch.bool))[0].numpy()
+def embed(served: Any, *sketches: Sketch) -> np.ndarray:
+    """Return the mean of the sketches' unit vectors, normalised again, computed in this process one by one."""
+    vectors = []
+    for sketch in sketches:
+        image_3HW = torch.from_numpy(prepare_sketch(sketch, 64))
+        with torch.inference_mode():
+            vectors.append(served.encoder(image_3HW[None], torch.zeros(1, dtype=torch.bool))[0].numpy())
+    mean_D = np.mean(vectors, axis=0)
+    return np.asarray(mean_D / np.linalg.norm(mean_D))
+
+
+def brute_force(served: Any, query_D: np.ndarray) -> Scored:
+    """Score every picture one by one, in this process; best first."""
     scored = [(picture.id, float(np.dot(query_D, picture.vector_D))) for picture in served.pictures.values()]
-    return sorted(scored, key=lambda pair: -pair[1])[:limit]
+    return sorted(scored, key=lambda pair: -pair[1])
 
 
-def check_answer(served: Any, answer: dict[str, Any], sketch: Sketch, limit: int) -> None:
-    """Compare with brute force; float32 rounding may swap equals, so ids are compared through their scores."""
-    expected = brute_force(served, sketch, limit)
-    scores = dict(brute_force(served, sketch, len(served.pictures)))
-    results = answer["results"]
+def check_answer(served: Any, answer: dict[str, Any], scored: Scored, expected: Scored) -> None:
+    """Compare an answer with the expected part of the whole ranking.
+
+    Float32 rounding may swap equals, so ids are compared through their scores.
+    """
+    scores, results = dict(scored), answer["results"]
     assert [result["score"] for result in results] == pytest.approx([score for _, score in expected], abs=1e-5)
-    assert len({result["id"] for result in results}) == limit
+    assert len({result["id"] for result in results}) == len(expected)
     for result in results:
         picture = served.pictures[result["id"]]
         assert result["score"] == pytest.approx(scores[picture.id], abs=1e-5)
@@ -50,10 +61,13 @@ def check_answer(served: Any, answer: dict[str, Any], sketch: Sketch, limit: int
             "id": picture.id,
             "score": result["score"],
             "uri": picture.uri,
+            "confidence": None,
             "label": picture.label,
+            "metadata": {},
             "image": f"/v1/images/{picture.id}",
         }
-    assert answer["gallery_version"] == served.version
+    assert (answer["gallery"], answer["gallery_version"]) == ("shapes", served.version)
+    assert answer["ranking"] == "nearest"
     assert answer["model"].endswith(served.encoder.fingerprint[:12])
     assert answer["timings_ms"]["total"] >= answer["timings_ms"]["encode"] >= 0
 
@@ -62,18 +76,26 @@ def drawing(kind: str = "PNG", size: int = 120) -> bytes:
     image = Image.new("RGB", (size, size), "white")
     pen = ImageDraw.Draw(image)
     for xs, ys in HOUSE:
-        pen.line(
-            [(x * size / 100, y * size / 100) for x, y in zip(xs, ys, strict=True)], fill="black", width=size // 40
-        )
+        points = [(x * size / 100, y * size / 100) for x, y in zip(xs, ys, strict=True)]
+        pen.line(points, fill="black", width=size // 40)
     data = io.BytesIO()
     image.save(data, kind)
     return data.getvalue()
 
 
+def ask(http: httpx.Client, **query: Any) -> dict[str, Any]:
+    answer = http.post("/v1/search", json=query)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    assert found["request_id"] == answer.headers["x-request-id"]
+    return found
+
+
 def test_strokes_rank_as_brute_force_does(served: Any, http: httpx.Client) -> None:
-    answer = http.post("/v1/search", json={"strokes": HOUSE, "limit": 17})
-    assert answer.status_code == 200
-    check_answer(served, answer.json(), Strokes.from_json(HOUSE), 17)
+    scored = brute_force(served, embed(served, Strokes.from_json(HOUSE)))
+    check_answer(served, ask(http, strokes=HOUSE, limit=17), scored, scored[:17])
+    assert len(ask(http, strokes=HOUSE)["results"]) == 20
+    assert len(ask(http, strokes=HOUSE, limit=200)["results"]) == 60
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
@@ -81,14 +103,78 @@ def test_pictures_rank_as_brute_force_does(served: Any, http: httpx.Client, kind
     data = drawing(kind)
     answer = http.post("/v1/search", files={"file": ("a name", data)}, data={"limit": "9"})
     assert answer.status_code == 200
-    check_answer(served, answer.json(), Bitmap.from_image(decode_image(data)), 9)
+    scored = brute_force(served, embed(served, Bitmap.from_image(decode_image(data))))
+    check_answer(served, answer.json(), scored, scored[:9])
 
 
-def test_limit_in_the_query_and_by_default(http: httpx.Client) -> None:
-    file = {"file": drawing()}
-    assert len(http.post("/v1/search?limit=3", files=file).json()["results"]) == 3
-    assert len(http.post("/v1/search", files=file).json()["results"]) == 20
-    assert len(http.post("/v1/search", json={"strokes": HOUSE, "limit": 200}).json()["results"]) == 60
+def test_several_sketches_are_averaged(served: Any, http: httpx.Client) -> None:
+    scored = brute_force(served, embed(served, Strokes.from_json(HOUSE), Strokes.from_json(ARROW)))
+    check_answer(served, ask(http, sketches=[HOUSE, ARROW], limit=9), scored, scored[:9])
+    data = [drawing(), drawing("JPEG", 300)]
+    answer = http.post("/v1/search?limit=9", files=[("file", each) for each in data])
+    scored = brute_force(served, embed(served, *(Bitmap.from_image(decode_image(each)) for each in data)))
+    check_answer(served, answer.json(), scored, scored[:9])
+
+
+def test_pages_make_up_the_ranking(served: Any, http: httpx.Client) -> None:
+    scored = brute_force(served, embed(served, Strokes.from_json(HOUSE)))
+    ids = []
+    for offset in range(0, 63, 7):
+        page = ask(http, strokes=HOUSE, limit=7, offset=offset)
+        check_answer(served, page, scored, scored[offset : offset + 7])
+        ids += [result["id"] for result in page["results"]]
+    assert sorted(ids) == sorted(served.pictures)
+    assert ids == [result["id"] for result in ask(http, strokes=HOUSE, limit=60)["results"]]
+
+
+def test_more_like_a_picture(served: Any, http: httpx.Client) -> None:
+    for picture in list(served.pictures.values())[:3]:
+        scored = brute_force(served, picture.vector_D)
+        others = [pair for pair in scored if pair[0] != picture.id]
+        check_answer(served, ask(http, like=picture.id, limit=11), scored, others[:11])
+        check_answer(served, ask(http, like=picture.id, limit=11, offset=11), scored, others[11:22])
+
+
+@pytest.mark.parametrize(
+    ("condition", "keep"),
+    [
+        ("label is null", lambda picture: picture.label is None),
+        ("label in ('shape 2', 'shape 5')", lambda picture: picture.label in ("shape 2", "shape 5")),
+        ("uri contains '_3' and label is not null", lambda picture: "_3" in picture.uri and picture.label),
+        ("id = 'nobody'", lambda picture: False),
+    ],
+)
+def test_filters(served: Any, http: httpx.Client, condition: str, keep: Any) -> None:
+    scored = brute_force(served, embed(served, Strokes.from_json(HOUSE)))
+    kept = [pair for pair in scored if keep(served.pictures[pair[0]])]
+    assert len(kept) < 60
+    check_answer(served, ask(http, strokes=HOUSE, filter=condition), scored, kept[:20])
+    answer = http.post("/v1/search", params={"filter": condition}, json={"strokes": HOUSE})
+    check_answer(served, answer.json(), scored, kept[:20])
+
+
+@pytest.mark.parametrize("ranking", ["nearest", "cluster", "mixture"])
+def test_rankings_are_the_gallerys(served: Any, http: httpx.Client, ranking: Any) -> None:
+    gallery = open_gallery(open_store(served.store), "shapes")
+    query_1D = embed(served, Strokes.from_json(HOUSE))[None].astype(np.float32)
+    shards = [gallery.shard(index) for index in range(gallery.manifest.content.shards)]
+    hits = merge((shard.search(query_1D, 60, ranking=ranking)[0] for shard in shards), 60)
+    answer = ask(http, strokes=HOUSE, ranking=ranking, limit=60)
+    assert answer["ranking"] == ranking
+    assert [result["score"] for result in answer["results"]] == pytest.approx([hit.score for hit in hits], abs=1e-5)
+    assert {result["id"] for result in answer["results"]} == {hit.id for hit in hits}
+
+
+def test_a_batch_is_answered_in_its_order(served: Any, http: httpx.Client) -> None:
+    queries = [{"strokes": HOUSE}, {"strokes": []}, {"strokes": ARROW, "limit": 3}, {"strokes": HOUSE, "gallery": "no"}]
+    answer = http.post("/v1/search:batch", json={"queries": queries}, headers={"X-Request-ID": "my-batch"})
+    assert answer.status_code == 200
+    house, blank, arrow, elsewhere = answer.json()["answers"]
+    for found, drawn, limit in ((house, HOUSE, 20), (arrow, ARROW, 3)):
+        scored = brute_force(served, embed(served, Strokes.from_json(drawn)))
+        check_answer(served, found, scored, scored[:limit])
+    assert (blank["status"], elsewhere["status"]) == (422, 404)
+    assert {part["request_id"] for part in (house, blank, arrow, elsewhere)} == {"my-batch"}
 
 
 def test_thumbnails(served: Any, http: httpx.Client) -> None:
@@ -96,147 +182,53 @@ def test_thumbnails(served: Any, http: httpx.Client) -> None:
         answer = http.get(f"/v1/images/{picture.id}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
         assert answer.content == picture.jpeg
-    assert "max-age" in answer.headers["cache-control"]
-    again = http.get(f"/v1/images/{picture.id}", headers={"If-None-Match": answer.headers["etag"]})
-    assert (again.status_code, again.content) == (304, b"")
-    for wrong in ("nobody", "..%2f..%2fetc%2fpasswd", "%00", "x" * 5000):
-        check_problem(http.get(f"/v1/images/{wrong}"), 404)
+    assert answer.headers["cache-control"].startswith("private, max-age")
+    etag = answer.headers["etag"]
+    for known in (etag, f'"other", W/{etag}', "*"):
+        again = http.get(f"/v1/images/{picture.id}", headers={"If-None-Match": known})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+    assert http.get(f"/v1/images/{picture.id}", headers={"If-None-Match": '"other"'}).status_code == 200
 
 
-def test_health_and_description(served: Any, http: httpx.Client) -> None:
+def test_galleries(served: Any, http: httpx.Client) -> None:
+    default, other = http.get("/v1/galleries").json()["galleries"]
+    assert default == http.get("/v1/gallery").json() == http.get("/v1/gallery?name=shapes").json()
+    assert (default["gallery"], default["gallery_version"], default["pictures"]) == ("shapes", served.version, 60)
+    assert (default["default"], other["default"]) == (True, False)
+    assert set(default["rankings"]) == {"nearest", "cluster", "mixture"}
+    assert not default["calibrated"]
+    assert "not calibrated" in default["calibration_note"]
+    found = ask(http, strokes=HOUSE, gallery=other["gallery"], limit=1)
+    assert (found["gallery"], found["gallery_version"]) == (other["gallery"], other["gallery_version"])
+    image = found["results"][0]["image"]
+    assert image.endswith(f"?gallery={other['gallery']}")
+    assert http.get(image).content == served.pictures[found["results"][0]["id"]].jpeg
+
+
+def test_health_and_pages(served: Any, http: httpx.Client) -> None:
     assert http.get("/healthz").json() == {"status": "ok"}
     ready = http.get("/readyz").json()
     assert (ready["status"], ready["pictures"], ready["shards"]) == ("ready", 60, 2)
-    paths = http.get("/openapi.json").json()["paths"]
-    assert set(paths) == {"/v1/search", "/v1/images/{id}", "/healthz", "/readyz", "/attribution"}
-    body = paths["/v1/search"]["post"]["requestBody"]["content"]
-    assert set(body) == {"multipart/form-data", "application/json"}
-    assert {"200", "400", "413", "415", "422", "503"} <= set(paths["/v1/search"]["post"]["responses"])
-    assert "https://" not in http.get("/docs").text
+    docs = http.get("/docs").text
+    assert f"{served.url}/v1/search" in docs
+    assert "https://" not in docs
+    elsewhere = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "sketches.example:8443"}
+    assert "https://sketches.example:8443/v1/search" in http.get("/docs", headers=elsewhere).text
+    assert "<script" not in http.get("/docs", headers={"X-Forwarded-Host": "<script>x</script>"}).text
     attribution = http.get("/attribution")
-    assert attribution.headers["content-type"].startswith("text/plain")
+    assert attribution.headers["content-type"].startswith("text/html")
     assert "Drawn by the tests" in attribution.text
-
-
-def check_problem(answer: httpx.Response, status: int) -> None:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
-    assert problem["status"] == status
-    assert len(problem["detail"]) > 15
-    assert problem["detail"].endswith(".")
-    assert "Traceback" not in problem["detail"]
-
-
-def bomb() -> bytes:
-    """A PNG of 400 megapixels in 50 kB."""
-    data = io.BytesIO()
-    Image.new("1", (20_000, 20_000)).save(data, "PNG")
-    assert len(data.getvalue()) < 200_000
-    return data.getvalue()
-
-
-def blank(colour: str = "white") -> bytes:
-    data = io.BytesIO()
-    Image.new("RGB", (64, 64), colour).save(data, "PNG")
-    return data.getvalue()
-
-
-def bad_pictures() -> dict[str, bytes]:
-    return {
-        "text": b"this is no picture\n" * 50,
-        "bomb": bomb(),
-        "truncated png": drawing(size=400)[:-400],
-        "truncated jpeg": drawing("JPEG", 400)[:1500],
-        "only a header": drawing()[:20],
-        "empty": b"",
-        "blank": blank(),
-        "black": blank("black"),
-        "svg": b'<svg xmlns="http://www.w3.org/2000/svg"><image href="http://127.0.0.1:1/x"/></svg>',
-        "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n",
-    }
-
-
-@pytest.mark.parametrize("name", list(bad_pictures()))
-def test_bad_pictures(http: httpx.Client, name: str) -> None:
-    check_problem(http.post("/v1/search", files={"file": bad_pictures()[name]}), 422)
-
-
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ("", 400),
-        ("not json", 400),
-        ('{"strokes": [[[1, 2], [3, 4]]', 400),
-        ("[" * 100_000, 400),
-        ("null", 422),
-        ("[]", 422),
-        ("{}", 422),
-        ('{"strokes": []}', 422),
-        ('{"strokes": [[[], []]]}', 422),
-        ('{"strokes": [[[NaN], [1]]]}', 422),
-        ('{"strokes": [[[1e999], [1]]]}', 422),
-        ('{"strokes": [[[1, 2], [1]]]}', 422),
-        ('{"strokes": [[1, 2]]}', 422),
-        ('{"strokes": "http://127.0.0.1:1/x"}', 422),
-        ('{"strokes": [[[1, 2], [1, 2]]], "limit": 0}', 422),
-        ('{"strokes": [[[1, 2], [1, 2]]], "limit": 1e9}', 422),
-        ('{"strokes": [[[1, 2], [1, 2]]], "url": "http://127.0.0.1:1/x"}', 422),
-        (json.dumps({"strokes": [[[1, 2], [3, 4]]] * 5000}), 422),
-        (json.dumps({"strokes": [[[1] * 200_000, [2] * 200_000]]}), 422),
-    ],
-)
-def test_bad_strokes(http: httpx.Client, body: str, status: int) -> None:
-    check_problem(http.post("/v1/search", content=body, headers={"Content-Type": "application/json"}), status)
-
-
-def test_bad_forms(http: httpx.Client) -> None:
-    form = {"Content-Type": "multipart/form-data; boundary=x"}
-    check_problem(http.post("/v1/search"), 415)
-    check_problem(http.post("/v1/search", content=drawing(), headers={"Content-Type": "image/png"}), 415)
-    check_problem(http.post("/v1/search", content=b"", headers=form), 422)
-    check_problem(http.post("/v1/search", content=b"--y\r\nnonsense", headers=form), 400)
-    check_problem(http.post("/v1/search", content=b"--x\r\n", headers={"Content-Type": "multipart/form-data"}), 400)
-    check_problem(http.post("/v1/search", files={"picture": drawing()}), 422)
-    check_problem(http.post("/v1/search", files=[("file", drawing()), ("file", drawing())]), 400)
-    check_problem(http.post("/v1/search", data={"file": "http://127.0.0.1:1/x"}, files={"other": b"x"}), 422)
-    for limit in ("0", "-1", "201", "1.5", "many", "9" * 5000, ""):
-        check_problem(http.post("/v1/search", files={"file": drawing()}, params={"limit": limit}), 422)
-
-
-def test_a_body_that_is_too_large_is_refused(http: httpx.Client) -> None:
-    check_problem(http.post("/v1/search", files={"file": random.Random(1).randbytes(13 * 2**20)}), 413)
-
-    def without_end_in_sight() -> Iterator[bytes]:  # chunked: no Content-Length to go by
-        for _ in range(13):
-            yield b" " * 2**20
-
-    answer = http.post("/v1/search", content=without_end_in_sight(), headers={"Content-Type": "application/json"})
-    check_problem(answer, 413)
-
-
-def test_nothing_else_is_open(http: httpx.Client) -> None:
-    check_problem(http.get("/v1/search"), 405)
-    check_problem(http.delete("/v1/images/x"), 405)
-    for path in ("/v1/", "/v1/none", "/gradio_api/upload", "/gradio_api/file=/etc/passwd", "/gradio_api/queue/join"):
-        check_problem(http.get(path), 404)
-    check_problem(http.post("/gradio_api/upload", files={"files": b"x"}), 404)
-    check_problem(http.post("/gradio_api/run/predict", json={"data": [""], "fn_index": 0}), 404)
-    check_problem(http.get("/gradio_api/proxy=http://127.0.0.1:1/"), 404)
+    assert "<script" not in attribution.text
 
 
 def test_many_at_once_are_all_answered(served: Any, http: httpx.Client) -> None:
-    """Each of 32 concurrent callers gets the answer to its own drawing, out of the shared batches."""
+    """Each of 32 callers, 8 at a time, gets the answer to its own drawing, out of the shared batches."""
     shapes = [[[[0, 50 + n, 100], [100, n, 100 - n]]] for n in range(32)]
-
-    def ask(shape: list[Any]) -> httpx.Response:
-        return httpx.post(f"{served.url}/v1/search", json={"strokes": shape, "limit": 5}, timeout=60)
-
-    with ThreadPoolExecutor(32) as pool:
-        answers = list(pool.map(ask, shapes * 2))
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda shape: ask(http, strokes=shape, limit=5), shapes * 2))
     for shape, answer in zip(shapes * 2, answers, strict=True):
-        assert answer.status_code == 200
-        check_answer(served, answer.json(), Strokes.from_json(shape), 5)
+        scored = brute_force(served, embed(served, Strokes.from_json(shape)))
+        check_answer(served, answer, scored, scored[:5])
 
 
 def test_the_page_comes_from_any_replica(http: httpx.Client) -> None:

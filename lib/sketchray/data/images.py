@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 32 * 2**20
+SIXTEEN_TO_EIGHT = (np.arange(2**16) / 257).round().astype(np.uint8)
 
 
 class ImageError(ValueError):
@@ -106,7 +107,9 @@ def _upright(image: Image.Image) -> Image.Image:
 def _eight_bit(image: Image.Image) -> Image.Image:
     if image.mode in ("L", "LA", "RGB", "RGBA"):
         return image.convert("RGBA") if "transparency" in image.info else image
-    if image.mode.startswith("I") or image.mode == "F":  # 16-bit grey, which Pillow's convert would clip
+    if image.mode == "I;16":  # which Pillow's convert would clip; by a table, as the largest pictures take much memory
+        return Image.fromarray(SIXTEEN_TO_EIGHT[np.asarray(image)])
+    if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, dtype=np.float64)
         return Image.fromarray(np.clip(values / 257, 0, 255).round().astype(np.uint8))
     return image.convert("RGBA" if has_alpha(image) else "RGB")

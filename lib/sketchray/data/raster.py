@@ -125,9 +125,10 @@ def _without_close_points(line: Points, step: float) -> Points:
     """Drop points that lie within a step of the one before along the line; the last stays."""
     if len(line) < 3:
         return line
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
-    cells = np.floor(along / step)
-    keep = np.concatenate([[True], cells[1:] > cells[:-1]])
-    keep[-1] = True
+    steps = line[1:] - line[:-1]
+    cells = np.zeros(len(line))
+    np.floor(np.hypot(steps[:, 0], steps[:, 1]).cumsum() / step, out=cells[1:])
+    keep = np.ones(len(line), np.bool_)
+    keep[1:-1] = cells[1:-1] > cells[:-2]
     kept: Points = line[keep]
     return kept

@@ -4,13 +4,16 @@ Enlarge, threshold, thin to a skeleton one pixel wide, follow it, and smooth wha
 line, as in a silhouette, give their outline instead: the skeleton of a filled apple is a dot, its outline an apple.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 from skimage.morphology import skeletonize
+
+from sketchray.data.skeleton import Links, Pixel, find_links, find_paths
 
 WORK = 160  # longest side of the ink while it is thinned, pixels: a 28-pixel bitmap's own pixel is six of these
 INK = 75  # of 255: the least that counts as ink; low, to keep an anti-aliased line that lies between two pixels
@@ -19,10 +22,13 @@ VALLEY_REACH = 7
 WHISKER = 0.7  # of the ink's half width at a crossing: a line ending nearer than that is thinning's own
 FILLED = 0.07  # of the longest side: half the width above which ink is an area
 SMOOTH = 2.5  # of the work scale: standard deviation along a line, against the pixels' stairs
+SMOOTH_REACH = 10  # four standard deviations
 BORDER = 3
 
-Pixel = tuple[int, int]
-Links = dict[Pixel, list[Pixel]]
+_GAUSS = np.exp(-0.5 / SMOOTH**2 * np.arange(-SMOOTH_REACH, SMOOTH_REACH + 1) ** 2)
+_GAUSS /= _GAUSS.sum()
+_NEAR = math.floor(FILLED * WORK)  # of ink that is no area, the nearest bare pixel is within so many rows and columns
+_SQUARES = np.add.outer(np.arange(-_NEAR, _NEAR + 1) ** 2, np.arange(-_NEAR, _NEAR + 1) ** 2)
 
 
 def trace(ink_HW: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
@@ -37,11 +43,21 @@ def trace(ink_HW: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
     mask_HW = _work_mask(ink_HW)
     if mask_HW is None:
         return []
-    width_HW = ndimage.distance_transform_edt(mask_HW)
-    if width_HW.max() > FILLED * WORK:
-        mask_HW = _hollow(mask_HW, width_HW)
-    links = _links(skeletonize(mask_HW))  # type: ignore[no-untyped-call]
-    return [_smooth(path) for path in _paths(links) if not _is_spur(path, links, width_HW)]
+    width_HW: NDArray[np.float64] | None = None
+    skeleton_HW = mask_HW
+    if _may_hold_area(mask_HW):
+        width_HW = ndimage.distance_transform_edt(mask_HW)
+        if width_HW.max() > FILLED * WORK:
+            skeleton_HW = _hollow(mask_HW, width_HW)
+    skeleton_HW = skeletonize(skeleton_HW)  # type: ignore[no-untyped-call]
+    links, across = find_links(skeleton_HW), mask_HW.shape[1]
+
+    def half_width(pixel: Pixel) -> float:
+        y, x = divmod(pixel, across)
+        return _half_width(mask_HW, y, x) if width_HW is None else float(width_HW[y, x])
+
+    paths = [path for path in find_paths(links) if not _is_spur(path, links, half_width)]
+    return [_smooth(np.array(path), across) for path in paths]
 
 
 def _work_mask(ink_HW: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
@@ -68,62 +84,45 @@ def _hollow(mask_HW: NDArray[np.bool_], width_HW: NDArray[np.float64]) -> NDArra
     return hollowed
 
 
-def _links(skeleton_HW: NDArray[np.bool_]) -> Links:
-    """Return each skeleton pixel's neighbours, without diagonals where two straight steps lead there too."""
-    pixels = [(int(y), int(x)) for y, x in np.argwhere(skeleton_HW)]
-    present = set(pixels)
-    links: Links = {pixel: [] for pixel in pixels}
-    for y, x in pixels:
-        for other in ((y, x + 1), (y + 1, x)):
-            if other in present:
-                links[y, x].append(other)
-                links[other].append((y, x))
-        for dx in (-1, 1):
-            other = (y + 1, x + dx)
-            if other in present and (y, x + dx) not in present and (y + 1, x) not in present:
-                links[y, x].append(other)
-                links[other].append((y, x))
-    return links
+def _may_hold_area(mask_HW: NDArray[np.bool_]) -> bool:
+    """Tell whether there is a square of ink so large that some ink may have a half width above that of a line.
+
+    Around such ink a square of that half width over the square root of two is all ink: 15 pixels a side.
+    """
+    square_HW = mask_HW
+    for step in (1, 2, 4, 7):
+        square_HW = square_HW[:, :-step] & square_HW[:, step:]
+        square_HW = square_HW[:-step] & square_HW[step:]
+    return bool(square_HW.any())
 
 
-def _paths(links: Links) -> Iterator[list[Pixel]]:
-    """Yield the lines between ends and crossings, then the closed ones, then the dots; each link once."""
-    done: set[tuple[Pixel, Pixel]] = set()
-
-    def follow(start: Pixel, step: Pixel) -> list[Pixel]:
-        path = [start, step]
-        done.update(((start, step), (step, start)))
-        while len(links[path[-1]]) == 2 and path[-1] != start:
-            last = path[-1]
-            following = links[last][0] if links[last][0] != path[-2] else links[last][1]
-            done.update(((last, following), (following, last)))
-            path.append(following)
-        return path
-
-    for closed in (False, True):
-        for pixel, neighbours in links.items():
-            if closed or len(neighbours) != 2:
-                yield from (follow(pixel, other) for other in neighbours if (pixel, other) not in done)
-    yield from ([pixel] for pixel, neighbours in links.items() if not neighbours)
+def _half_width(mask_HW: NDArray[np.bool_], y: int, x: int) -> float:
+    """Return the distance to the nearest bare pixel, which is within `_NEAR` rows and columns."""
+    top, left = max(0, y - _NEAR), max(0, x - _NEAR)
+    bare_HW = ~mask_HW[top : y + _NEAR + 1, left : x + _NEAR + 1]
+    above, before = top - y + _NEAR, left - x + _NEAR
+    squares_HW = _SQUARES[above : above + bare_HW.shape[0], before : before + bare_HW.shape[1]]
+    return math.sqrt(squares_HW[bare_HW].min())
 
 
-def _is_spur(path: list[Pixel], links: Links, width_HW: NDArray[np.float64]) -> bool:
+def _is_spur(path: list[Pixel], links: Links, half_width: Callable[[Pixel], float]) -> bool:
     """Return whether a line is only thinning's whisker: from a crossing to an end that is hardly outside it."""
-    ends = sorted((path[0], path[-1]), key=lambda pixel: len(links[pixel]))
-    if len(links[ends[0]]) != 1 or len(links[ends[1]]) < 3:
+    end, crossing = sorted((path[0], path[-1]), key=lambda pixel: len(links[pixel]))
+    if len(links[end]) != 1 or len(links[crossing]) < 3:
         return False
-    return len(path) < WHISKER * float(width_HW[ends[1]])
+    return len(path) < WHISKER * half_width(crossing)
 
 
-def _smooth(path: list[Pixel]) -> NDArray[np.float64]:
-    line = np.array(path, dtype=np.float64)[:, ::-1]
+def _smooth(path_P: NDArray[np.int_], across: int) -> NDArray[np.float64]:
+    line = np.empty((len(path_P), 2))
+    line[:, 1], line[:, 0] = np.divmod(path_P, across)
     if len(line) < 4:
         return line
-    if path[0] == path[-1]:
-        smooth = ndimage.gaussian_filter1d(line[:-1], SMOOTH, axis=0, mode="wrap")
+    if path_P[0] == path_P[-1]:
+        smooth = ndimage.correlate1d(line[:-1], _GAUSS, axis=0, mode="wrap")
         smooth = np.concatenate([smooth, smooth[:1]])
     else:  # a point reflection at each end keeps the end where it is
         reach = min(len(line) - 1, 8)
         before, after = 2 * line[0] - line[reach:0:-1], 2 * line[-1] - line[-2 : -reach - 2 : -1]
-        smooth = ndimage.gaussian_filter1d(np.concatenate([before, line, after]), SMOOTH, axis=0)[reach:-reach]
+        smooth = ndimage.correlate1d(np.concatenate([before, line, after]), _GAUSS, axis=0)[reach:-reach]
     return np.concatenate([smooth[:-1:2], smooth[-1:]])

@@ -1,5 +1,6 @@
 """Image to unit vector: backbones, the encoder on top of one, and the package it is saved as."""
 
+from sketchray.calibration import Calibration, CalibrationError
 from sketchray.encoders.backbones import (
     Backbone,
     create_backbone,
@@ -7,12 +8,12 @@ from sketchray.encoders.backbones import (
     register_backbone,
     register_packaged_backbone,
 )
-from sketchray.encoders.calibration import Calibration, CalibrationError
 from sketchray.encoders.convnextv2 import convnextv2_tiny
 from sketchray.encoders.cse_resnet50 import cse_resnet50
 from sketchray.encoders.dino_vit import dino_vitb16
 from sketchray.encoders.efficientnet_lite import EfficientNetLite
 from sketchray.encoders.encoder import Encoder, EncoderConfig, factorise
+from sketchray.encoders.explanation import Explanation, explain
 from sketchray.encoders.package import (
     PackageError,
     encoder_uri,
@@ -30,6 +31,7 @@ __all__ = [
     "EfficientNetLite",
     "Encoder",
     "EncoderConfig",
+    "Explanation",
     "PackageError",
     "TinyBackbone",
     "convnextv2_tiny",
@@ -37,6 +39,7 @@ __all__ = [
     "cse_resnet50",
     "dino_vitb16",
     "encoder_uri",
+    "explain",
     "factorise",
     "from_pretrained",
     "list_backbones",

@@ -1,6 +1,8 @@
 """Backbones by name: an image network that gives pooled features, and the classifier it was trained with.
 
 To add one, write a `Backbone` in a file of its own and register it with one line there.
+
+Shapes: B images, D features, h x w places of the last layer.
 """
 
 from abc import ABC, abstractmethod
@@ -22,6 +24,7 @@ class Backbone(nn.Module, ABC):
         std: divides it afterwards.
         licence: of the weights, for the card of what is built on them.
         conditional: it looks at an image differently when told that it is a photo.
+        mean_pooled: the features are by their nature the mean of features at places, as in a convolutional network.
         architecture: what builds the same network without its weights at hand, as JSON has it; None where the name says
             it all.
     """
@@ -31,6 +34,7 @@ class Backbone(nn.Module, ABC):
     std: float | tuple[float, float, float]
     licence: str
     conditional: bool = False
+    mean_pooled: bool = True
     architecture: dict[str, Any] | None = None
 
     def normalise(self, images_B3HW: Tensor) -> Tensor:
@@ -39,8 +43,11 @@ class Backbone(nn.Module, ABC):
         return (images_B3HW - mean_C11) / std_C11
 
     @abstractmethod
-    def forward(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:
-        """Return pooled features.
+    def feature_map(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:
+        """Return features at places of the image, whose mean over the places is what `forward` returns.
+
+        Where the network is not `mean_pooled`, the mean is right all the same, but which place has which part of it is
+        an assumption that the backbone states.
 
         Args:
             x_B3HW: images, as `normalise` returns them.
@@ -48,8 +55,12 @@ class Backbone(nn.Module, ABC):
                 nothing, which is the pretrained network's state and a sketch's.
 
         Returns:
-            f_BD: features of the images' dtype.
+            f_BDhw: of the images' dtype; the places lie in a regular grid over the image.
         """
+
+    def forward(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:
+        """Return pooled features f_BD of the images' dtype; arguments as `feature_map`."""
+        return self.feature_map(x_B3HW, photo_B).mean(dim=(2, 3))
 
     @abstractmethod
     def classifier(self) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ The features are the last maps' mean over the image, normalised by the final Lay
 import itertools
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from sketchray.config import Config
@@ -54,6 +55,20 @@ class ConvNeXtV2(BackboneOfWeights):
         """Return the pooled and normalised features."""
         f_BD: Tensor = self.network(x_B3HW).pooler_output
         return f_BD
+
+    def feature_map(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:  # noqa: ARG002 - not conditional
+        """Return the last maps through the final LayerNorm with the mean and variance of the pooled features.
+
+        Given those two numbers of an image the LayerNorm is affine, so that it can be applied at each place: the mean
+        over the places is the network's own.
+        """
+        f_BDhw: Tensor = self.network(x_B3HW).last_hidden_state
+        norm: nn.LayerNorm = self.network.layernorm
+        variance_B111, mean_B111 = torch.var_mean(
+            f_BDhw.mean(dim=(2, 3), keepdim=True), dim=1, keepdim=True, correction=0
+        )
+        scaled_BDhw = (f_BDhw - mean_B111) * torch.rsqrt(variance_B111 + norm.eps)
+        return scaled_BDhw * norm.weight.view(-1, 1, 1) + norm.bias.view(-1, 1, 1)
 
     def stages(self) -> list[nn.Module]:
         """Return the stem, each stage's downsampling (the first has none) and blocks, and the final LayerNorm."""

@@ -113,15 +113,15 @@ class CSEResNet(BackboneOfWeights):
             self.add_module(f"layer{stage}", layer)
         self.depth = len(config.layers)
 
-    def forward(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:
-        """Return the last maps' mean over the image, for images of any size."""
+    def feature_map(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:
+        """Return the last block's maps, for images of any size."""
         bit_B111 = x_B3HW.new_zeros(len(x_B3HW), 1, 1, 1)
         if photo_B is not None:
             bit_B111 = photo_B.to(x_B3HW.dtype).view(-1, 1, 1, 1)
         x_BCHW: Tensor = self.layer0(x_B3HW)
         for block in self._blocks():
             x_BCHW = block(x_BCHW, bit_B111)
-        return x_BCHW.mean(dim=(2, 3))
+        return x_BCHW
 
     def stages(self) -> list[nn.Module]:
         """Return the stem and the blocks."""

@@ -50,6 +50,7 @@ class DinoViT(BackboneOfWeights):
     """
 
     name = NAME
+    mean_pooled = False
 
     def __init__(self, config: ViTConfig, network: nn.Module) -> None:
         super().__init__()
@@ -59,8 +60,23 @@ class DinoViT(BackboneOfWeights):
 
     def forward(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:  # noqa: ARG002 - not conditional
         """Return the CLS token; images may have any size, position embeddings are interpolated to it."""
+        return self._tokens(x_B3HW)[:, 0]
+
+    def feature_map(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:  # noqa: ARG002 - not conditional
+        """Return the patches' tokens, all shifted alike so that their mean is the CLS token.
+
+        CLS gathers from the patches by attention in every block, so it has no parts by nature. The assumption is that a
+        patch had the more to do with it the more its own token points the same way.
+        """
+        tokens_BTD = self._tokens(x_B3HW)
+        cls_B1D, patches_BPD = tokens_BTD[:, :1], tokens_BTD[:, 1:]
+        shifted_BPD = patches_BPD - patches_BPD.mean(dim=1, keepdim=True) + cls_B1D
+        rows = x_B3HW.shape[2] // self.network.config.patch_size
+        return shifted_BPD.transpose(1, 2).reshape(len(x_B3HW), self.dim, rows, -1)
+
+    def _tokens(self, x_B3HW: Tensor) -> Tensor:
         tokens_BTD: Tensor = self.network(x_B3HW, interpolate_pos_encoding=True).last_hidden_state
-        return tokens_BTD[:, 0]
+        return tokens_BTD
 
     def stages(self) -> list[nn.Module]:
         """Return the embeddings, the blocks and the final LayerNorm."""

@@ -38,11 +38,11 @@ class EfficientNetLite(Backbone):
         weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
         return weights
 
-    def forward(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:  # noqa: ARG002 - not conditional
-        """Return the average over the image of the last convolution's output."""
+    def feature_map(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:  # noqa: ARG002 - not conditional
+        """Return the last convolution's output."""
         # Depthwise convolutions on CPU are several times faster with channels last.
-        x_BDhw: Tensor = self.network.extract_features(x_B3HW.contiguous(memory_format=torch.channels_last))
-        return x_BDhw.mean(dim=(2, 3))
+        f_BDhw: Tensor = self.network.extract_features(x_B3HW.contiguous(memory_format=torch.channels_last))
+        return f_BDhw
 
     def classifier(self) -> tuple[Tensor, Tensor]:
         """Return the published 1,000-way ImageNet classifier."""

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from sketchray.calibration import Calibration
 from sketchray.config import Config
 from sketchray.data.raster import RASTER_VERSION
 from sketchray.encoders.backbones import create_backbone
-from sketchray.encoders.calibration import Calibration
 
 
 class EncoderConfig(Config):
@@ -96,6 +96,21 @@ class Encoder(nn.Module):
             f_BD = f_BD + self.modality_bias[photo_B.long()]
         z_Bd: Tensor = self.embed(f_BD)
         return z_Bd
+
+    def local_features(self, images_B3HW: Tensor, photo_B: Tensor) -> Tensor:
+        """Return what places of the images bring to the embedding; arguments as `features`.
+
+        The shift of the modality and the embedding are linear, so they are applied at each place.
+
+        Returns:
+            z_Bdhw: of the parameters' dtype; the mean over the places is what `features` returns, to rounding.
+        """
+        dtype = next(self.parameters()).dtype
+        f_BDhw = self.backbone.feature_map(self.backbone.normalise(images_B3HW.to(dtype)), photo_B)
+        if self.modality_bias is not None:
+            f_BDhw = f_BDhw + self.modality_bias[photo_B.long(), :, None, None]
+        z_Bdhw: Tensor = self.embed(f_BDhw.movedim(1, -1)).movedim(-1, 1)
+        return z_Bdhw
 
     def forward(self, images_B3HW: Tensor, photo_B: Tensor) -> Tensor:
         """Return unit vectors; their dot product is the score of a sketch and a photo. Arguments as `features`."""

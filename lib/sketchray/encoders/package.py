@@ -13,8 +13,8 @@ import safetensors.torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 
+from sketchray.calibration import Calibration, CalibrationError
 from sketchray.data.raster import RASTER_VERSION
-from sketchray.encoders.calibration import Calibration, CalibrationError
 from sketchray.encoders.encoder import Encoder, EncoderConfig
 from sketchray.storage import NotFound, open_store
 

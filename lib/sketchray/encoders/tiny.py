@@ -25,10 +25,10 @@ class TinyBackbone(Backbone):
             for parameter in self.parameters():
                 nn.init.normal_(parameter, std=0.2, generator=generator)
 
-    def forward(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:  # noqa: ARG002 - not conditional
-        """Return the mean of the last layer over the image."""
-        x_BDhw: Tensor = self.layers(x_B3HW)
-        return x_BDhw.mean(dim=(2, 3))
+    def feature_map(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:  # noqa: ARG002 - not conditional
+        """Return the last layer."""
+        f_BDhw: Tensor = self.layers(x_B3HW)
+        return f_BDhw
 
     def classifier(self) -> tuple[Tensor, Tensor]:
         """Return a fixed random classifier of ten classes."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import isotonic_regression
 
-from sketchray.encoders.calibration import Calibration
+from sketchray.calibration import Calibration
 from sketchray.evaluation.ranked import Bools, Floats, Ints
 from sketchray.evaluation.reliability import Reliability, reliability
 from sketchray.evaluation.retrieval import class_numbers

@@ -68,7 +68,7 @@ class Part:
             ValueError: a vector is not of unit length, or codes are not the codebook's.
         """
         self.columns = columns.combine_chunks()  # rows are taken out of it for every answer
-        self.embedding_ND, self._live_N = embedding_ND, live_N
+        self.embedding_ND, self.live_N = embedding_ND, live_N
         self._id, self._pictured = (table["id"].combine_chunks() for table in (self.columns, thumbnails))
         self._jpeg = thumbnails["jpeg"]
         self._finder = Finder(embedding_ND, index)
@@ -81,17 +81,17 @@ class Part:
     def ids(self) -> pa.ChunkedArray:
         """The ids that can be found."""
         ids = self.columns["id"]
-        return ids if self._live_N is None else ids.filter(pa.array(self._live_N))
+        return ids if self.live_N is None else ids.filter(pa.array(self.live_N))
 
     @property
     def rows(self) -> int:
         """Number of rows that can be found."""
-        return len(self._id) if self._live_N is None else int(np.count_nonzero(self._live_N))
+        return len(self._id) if self.live_N is None else int(np.count_nonzero(self.live_N))
 
     def find(self, sample_id: str) -> int | None:
         """Return the row of an id, or None where it cannot be found here."""
         row = _place(self._id, sample_id)
-        return row if row is None or self._live_N is None or self._live_N[row] else None
+        return row if row is None or self.live_N is None or self.live_N[row] else None
 
     def thumbnail(self, sample_id: str) -> bytes | None:
         """Return the JPEG of an id, or None where it cannot be found here."""
@@ -103,7 +103,7 @@ class Part:
 
     def search(self, request: Request) -> list[Answer]:
         """Return (scores, rows) of each query, best first, equal scores in the order of the id; at most k."""
-        allowed_N = self._live_N
+        allowed_N = self.live_N
         if request.filter is not None:
             matching_N = request.filter.mask(self.columns)
             allowed_N = matching_N if allowed_N is None else matching_N & allowed_N

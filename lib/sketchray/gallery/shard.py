@@ -15,7 +15,7 @@ from sketchray.gallery.codebooks import Codebooks
 from sketchray.gallery.filters import Filter
 from sketchray.gallery.part import Part, Request
 from sketchray.ranking.matching import Fusion
-from sketchray.ranking.nearest import check_queries
+from sketchray.ranking.nearest import check_queries, exact_scores
 
 Ranking = Literal["nearest", "cluster", "mixture"]
 FUSION = 0.2  # published in SBKA's test code
@@ -30,6 +30,7 @@ class Hit(NamedTuple):
         uri: where the picture lies.
         label: its class, where the gallery knows one.
         metadata: its row of the gallery's metadata columns.
+        similarity: the cosine of query and picture, whatever the score is.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Hit(NamedTuple):
     uri: str
     label: str | None
     metadata: dict[str, Any]
+    similarity: float
 
 
 def merge(answers: Iterable[list[Hit]], k: int, *, offset: int = 0) -> list[Hit]:
@@ -75,6 +77,16 @@ class Shard:
     def rows(self) -> int:
         """Number of pictures that can be found."""
         return sum(part.rows for part in self._parts)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The segments with rows that can be found."""
+        return tuple(self._parts)
+
+    @property
+    def rankings(self) -> tuple[Ranking, ...]:
+        """By what it can be searched."""
+        return tuple(name for name in get_args(Ranking) if name == "nearest" or name in self._codebooks)
 
     def search(
         self,
@@ -131,8 +143,14 @@ class Shard:
         answers = [part.search(request) for part in self._parts]
         least = -math.inf if min_score is None else min_score
         return [
-            merge((self._hits(part, *answer[b], least) for part, answer in zip(self._parts, answers, strict=True)), k)
-            for b in range(len(query_BD))
+            merge(
+                (
+                    self._hits(part, *answer[b], least, None if ranking == "nearest" else query_D)
+                    for part, answer in zip(self._parts, answers, strict=True)
+                ),
+                k,
+            )
+            for b, query_D in enumerate(query_BD)
         ]
 
     def _codebook(self, ranking: Ranking) -> str | None:
@@ -145,12 +163,17 @@ class Shard:
             raise ValueError(f"this gallery has no codebook for {ranking} ranking; it can be ranked by: {known}")
         return ranking
 
-    def _hits(self, part: Part, score_K: np.ndarray, row_K: np.ndarray, least: float) -> list[Hit]:
+    def _hits(
+        self, part: Part, score_K: np.ndarray, row_K: np.ndarray, least: float, query_D: np.ndarray | None
+    ) -> list[Hit]:
+        """Return the answers of one part; the query is given where scores are not its cosines."""
         kept = score_K >= least
-        hits = []
-        for score, row in zip(score_K[kept].tolist(), part.columns.take(row_K[kept]).to_pylist(), strict=True):
+        score_K, row_K = score_K[kept], row_K[kept]
+        cosine_K = score_K if query_D is None else exact_scores(query_D, part.embedding_ND[row_K])
+        rows, hits = part.columns.take(row_K).to_pylist(), []
+        for score, cosine, row in zip(score_K.tolist(), cosine_K.tolist(), rows, strict=True):
             sample_id, uri, label, _ = (row.pop(name) for name in ("id", "uri", "label", "etag"))
-            hits.append(Hit(sample_id, score, uri, label, row))
+            hits.append(Hit(sample_id, score, uri, label, row, cosine))
         return hits
 
     def vector(self, sample_id: str) -> np.ndarray | None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sketchray.calibration import MAX_KNOTS, TIE_BREAK
 from sketchray.encoders import (
     Calibration,
     CalibrationError,
@@ -20,7 +21,6 @@ from sketchray.encoders import (
     from_pretrained,
     save_pretrained,
 )
-from sketchray.encoders.calibration import MAX_KNOTS, TIE_BREAK
 
 NAME = "0123456789abcdef" * 2
 COSINE = st.floats(-1, 1, width=32)

@@ -244,7 +244,9 @@ def test_the_answer_is_that_of_the_ranking_over_everything(
                 for hit in hits:
                     row = model.rows[hit.id]
                     uri = f"s3://b/{hit.id}"
-                    assert hit == Hit(hit.id, hit.score, uri, row.label, {"price": row.price})
+                    assert hit[:5] == (hit.id, hit.score, uri, row.label, {"price": row.price})
+                    cosine = float(np.dot(row.vector_D.astype(np.float64), query_BD[b].astype(np.float64)))
+                    assert hit.similarity == pytest.approx(cosine, abs=2e-7)
 
 
 def _bases(model: Model, shards: int) -> list[int]:
@@ -360,7 +362,7 @@ def test_what_cannot_be_asked_is_refused(large: Model, tmp_path: Path) -> None:
 
 
 def test_merge_passes_over_the_offset() -> None:
-    a, b, c = (Hit(name, score, "u", None, {}) for name, score in (("a", 0.5), ("b", 0.5), ("c", 0.9)))
+    a, b, c = (Hit(name, score, "u", None, {}, score) for name, score in (("a", 0.5), ("b", 0.5), ("c", 0.9)))
     assert merge([[b], [c, a]], 2) == [c, a]
     assert merge([[b], [c, a]], 2, offset=1) == [a, b]
     assert merge([[b], [c, a]], 2, offset=3) == merge([], 3) == []
