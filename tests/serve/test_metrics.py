@@ -59,7 +59,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[logging.LogRecord]]:
 def client() -> TestClient:
     app = FastAPI()
     app.add_middleware(Observer)
-    app.add_middleware(RequestIds)
+    app.add_middleware(RequestIds, behind_ray=False)
 
     @app.get("/v1/images/{id}")
     async def image(id: str) -> Response:
