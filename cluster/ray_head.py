@@ -17,6 +17,9 @@ from cluster.processes import Record, StartError, end, start, wait_ready
 
 MIB = 2**20
 LOGICAL_CPUS_PER_CORE = 4  # every actor asks a fraction; two trainers at a whole core each would starve the rest
+# A replica's own work and its calls of others run in one event loop instead of two threads that wait for one another.
+# What would block it is in pools of our own.
+SERVE = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0", "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0"}
 # Ray's own name for "this machine only": every server of the cluster then listens on loopback, on Linux too.
 LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 PORTS = {
@@ -133,6 +136,7 @@ def head_env(env: Mapping[str, str], token_path: Path) -> dict[str, str]:
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",  # there is no other node to drain to
         "GRADIO_ANALYTICS_ENABLED": "False",
         **_auth(token_path),
+        **SERVE,
         **env,
     }
 
