@@ -10,7 +10,7 @@ from ray.serve.schema import ServeDeploySchema
 
 from serve.app import build
 from serve.keys import main
-from serve.settings import KEEP_MEMORY, EncoderArgs, ServeArgs
+from serve.settings import KEEP_MEMORY, WAIT_ASLEEP, EncoderArgs, ServeArgs
 
 CONFIG = Path(__file__).parents[2] / "serve" / "config.yaml"
 
@@ -32,9 +32,9 @@ def test_the_production_file_is_one_that_serve_takes() -> None:
 def test_the_encoder_keeps_its_memory_unless_its_environment_says_else() -> None:
     mine = {"num_cpus": 2, "runtime_env": {"pip": ["x"], "env_vars": {"A": "1", "MALLOC_ARENA_MAX": "4"}}}
     actor = EncoderArgs(ray_actor_options=mine).options()["ray_actor_options"]
-    variables = KEEP_MEMORY | {"A": "1", "MALLOC_ARENA_MAX": "4"}
+    variables = KEEP_MEMORY | WAIT_ASLEEP | {"A": "1", "MALLOC_ARENA_MAX": "4"}
     assert actor == {"num_cpus": 2, "runtime_env": {"pip": ["x"], "env_vars": variables}}
-    assert EncoderArgs().options()["ray_actor_options"]["runtime_env"] == {"env_vars": KEEP_MEMORY}
+    assert EncoderArgs().options()["ray_actor_options"]["runtime_env"] == {"env_vars": KEEP_MEMORY | WAIT_ASLEEP}
     assert EncoderArgs(num_replicas=3).options()["num_replicas"] == 3
 
 
