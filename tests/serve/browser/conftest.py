@@ -27,7 +27,7 @@ def no_browser(reason: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it lives its event loop runs in this thread, where other tests run their own
 def browser() -> Iterator[Any]:
     """A headless Chromium of this machine."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -84,7 +84,7 @@ def visit_show(browser: Any, stage: tuple[Show, str], show: Show) -> Callable[..
     return partial(Visitor, browser, stage[1])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bare_pads(browser: Any) -> dict[str, BarePad]:
     """The drawing pad by itself, without a server: on a desktop, and on a phone."""
     return {"desktop": BarePad(browser, **DESKTOP), "phone": BarePad(browser, **PHONE)}
