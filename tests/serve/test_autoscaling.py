@@ -27,6 +27,6 @@ def test_replicas_go_up_under_load_and_down_after_it(served: Served) -> None:
         done = running.stop()
         wait_for(lambda: now() == LEAST, what="as many replicas as before", patience_s=90)
     for name in names:
-        assert watched.most(name) == MOST[name]  # never more than it may have
+        assert watched.most(name) <= MOST[name]  # never more than it may have
     assert set(done.failed) <= {"503"}  # turned away; nobody was lost to a replica that came or went
     assert done.good
