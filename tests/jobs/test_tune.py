@@ -180,9 +180,7 @@ def test_four_trials_of_which_some_are_stopped_and_none_repeated_after_a_kill(
     with (tmp_path / "log").open("wb") as log:
         job = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=log)
         finished = wait_for_a_finished_trial(job, tmp_path / "log")
-        wait_until_kept(job, tmp_path / "store")
-        job.send_signal(signal.SIGKILL)
-        job.wait()
+        kill_between_two_writings(job, tmp_path / "store")
     done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     assert f"trial {finished}:" not in done.stderr
@@ -203,20 +201,35 @@ def test_four_trials_of_which_some_are_stopped_and_none_repeated_after_a_kill(
     assert tune.run(search) == result | {"status": "found"}
 
 
-def wait_until_kept(job: "subprocess.Popen[bytes]", store: Path) -> None:
-    """Wait until Ray's state tells of the ended trial, and a second more.
+def kill_between_two_writings(job: "subprocess.Popen[bytes]", store: Path) -> None:
+    """Kill a search whose state, as Ray keeps it, tells of the ended trial and is whole.
 
     It is written every two seconds, and not atomically: a search that is killed in that moment starts anew.
     """
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert job.poll() is None
-        states = [path.read_text() for path in store.glob("tunes/*/search/experiment_state-*.json")]
-        if any("TERMINATED" in state for state in states):
-            time.sleep(1)
+        job.send_signal(signal.SIGSTOP)  # so that what is looked at is what stays
+        files = {path: path.read_bytes() for path in store.glob("tunes/*/search/*") if path.is_file()}
+        states = [data for path, data in files.items() if path.name.startswith("experiment_state-")]
+        pickles = [data for path, data in files.items() if path.suffix == ".pkl"]
+        whole = all(map(is_json, states)) and all(data.endswith(b".") for data in pickles)
+        if whole and any(b"TERMINATED" in data for data in states):
+            job.kill()
+            job.wait()
             return
-        time.sleep(0.1)
-    raise AssertionError("the trial's end is not in Ray's state")
+        job.send_signal(signal.SIGCONT)
+        time.sleep(0.2)
+    pytest.fail("the search kept no state of an ended trial")
+
+
+def is_json(data: bytes) -> bool:
+    """Tell whether a file was written to its end."""
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True
 
 
 def wait_for_a_finished_trial(job: "subprocess.Popen[bytes]", log: Path) -> int:
