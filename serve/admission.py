@@ -15,7 +15,7 @@ from serve.errors import problem_response
 from serve.metrics import SHED
 from sketchray.config import Config
 
-QUESTIONS = re.compile(r"/v1/(search|search:batch|explain)")
+QUESTIONS = re.compile(r"/v1/(search|search:batch|explain)")  # what makes the encoder and the shards work
 WINDOW_S = 1.0  # over which the rate is measured
 
 

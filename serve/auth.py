@@ -23,6 +23,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve import metrics
+from serve.admission import QUESTIONS
 from serve.errors import ProblemError, problem_response
 from serve.keyfile import ApiKey
 from serve.keyring import KeyRing
@@ -31,7 +32,6 @@ from serve.session import cookie_name
 
 # Probes, the description of the API, the way in, and what browsers fetch without their cookies.
 PUBLIC = re.compile(r"/(healthz|readyz|docs|openapi\.json|signin|v1/session|favicon\.ico|manifest\.json|robots\.txt)")
-QUESTIONS = re.compile(r"/v1/(search|search:batch|explain)")
 QUESTION, OTHER = 1.0, 0.02  # tokens; the pictures of one answer cost less than the question
 CALLER = "sketchray.caller"
 

@@ -43,6 +43,21 @@ def check_names(names: Iterable[str], known: Iterable[str]) -> None:
             raise ProblemError(422, f"There is no option {name[:SHOWN]!r}; {hint}.")
 
 
+def read_pairs(pairs: Iterable[tuple[str, str]], known: Iterable[str]) -> dict[str, str]:
+    """Return options that came as text, by name.
+
+    Raises:
+        ProblemError: 422, an unknown name, or one that is given twice.
+    """
+    known, given = list(known), dict[str, str]()
+    for name, value in pairs:
+        check_names([name], known)
+        if name in given:
+            raise ProblemError(422, f"{name} is given twice.")
+        given[name] = value
+    return given
+
+
 def refuse(error: ValidationError) -> NoReturn:
     """Say in one sentence what a document's first mistake is.
 

@@ -81,7 +81,7 @@ class SketchEncoder:
     async def check_health(self) -> None:
         """Embed a probe by every encoder that is held; Serve replaces a replica in which that fails."""
         for model in set(self._holding.held.values()):
-            await self._batcher.ask(model, model.probe_HW)
+            await self._batcher.ask(model, model.probes[0])
 
     async def _embed(self, model: Model, images: Sequence[Raster]) -> list[Vector]:
         BATCH_SIZE.observe(len(images))

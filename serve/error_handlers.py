@@ -9,10 +9,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve.errors import ProblemError, as_sentence, problem_response
+from serve.errors import CALLER_LEFT, ProblemError, as_sentence, problem_response
 from serve.request_ids import current_request_id
 
-CALLER_LEFT = 499  # as nginx writes it: there is nobody to be answered
 UNFORESEEN = "Something went wrong on our side; the log has the details under this request's id."
 log = logging.getLogger("ray.serve")
 

@@ -20,6 +20,7 @@ TITLES = {
     500: "Internal error",
     503: "Not available now",
 }
+CALLER_LEFT = 499  # as nginx writes it: nobody is there any more to be answered
 
 
 class ProblemDetails(BaseModel):

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData
 
 from serve.bodies import FORM, JSON, content_type, json_body, parsed
-from serve.documents import check_names, parse_json, refuse
+from serve.documents import check_names, parse_json, read_pairs, refuse
 from serve.errors import ProblemError
 from serve.explain_models import ExplainOptions, ExplainQuery
 from serve.queries import sketch_from_strokes
@@ -73,13 +73,8 @@ def options_of(form: FormData) -> ExplainOptions:
     Raises:
         ProblemError: 422, an unknown name, one that is given twice, or a value that it cannot have.
     """
-    given: dict[str, str] = {}
-    for name, value in form.multi_items():
-        if isinstance(value, str):
-            check_names([name], ExplainOptions.model_fields)
-            if name in given:
-                raise ProblemError(422, f"{name} is given twice.")
-            given[name] = value
+    texts = ((name, value) for name, value in form.multi_items() if isinstance(value, str))
+    given = read_pairs(texts, ExplainOptions.model_fields)
     try:
         return ExplainOptions.model_validate_strings(given)
     except ValidationError as error:

@@ -45,7 +45,7 @@ class Model:
         self.dim = encoder.dim
         self.image_size = encoder.config.image_size
         self.calibration = encoder.calibration
-        self.probe_HW = probe_rasters(self.image_size)[0]
+        self.probes = probe_rasters(self.image_size)
 
     def embed(self, images: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
         """Return unit vectors (B, dim) of B canonical sketch rasters, each uint8 (size, size)."""

@@ -7,11 +7,11 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.auth import CALLER, Caller
+from serve.errors import CALLER_LEFT
 from serve.events import log_event
 from serve.metrics import IN_FLIGHT, REQUEST_MS, REQUESTS
 
 OBSERVED = "/v1/"
-CALLER_LEFT = 499  # as nginx writes it: nobody was there any more to be answered
 
 
 class Observer:

@@ -28,7 +28,7 @@ def check_model(embed: Callable[[Raster], Vector], model: Model, manifest: Manif
     Raises:
         ProbeError: a vector is not of the gallery's dimension, not finite or not of unit length, or all are the same.
     """
-    vectors = [embed(image_HW) for image_HW in probe_rasters(model.image_size)]
+    vectors = [embed(image_HW) for image_HW in model.probes]
     for vector_D in vectors:
         check_vector(vector_D, manifest.content.dimension)
     if min(float(vectors[0] @ vector_D) for vector_D in vectors) > 1 - ALIKE:

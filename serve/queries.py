@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from serve.documents import check_names, parse_json, refuse
+from serve.documents import check_names, parse_json, read_pairs, refuse
 from serve.errors import ProblemError, as_sentence
 from serve.limits import MAX_BATCH
 from serve.models import SearchOptions, SearchQuery
@@ -70,12 +70,7 @@ def options_from_text(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     Raises:
         ProblemError: 422, an unknown name, one that is given twice, or a value that it cannot have.
     """
-    given: dict[str, str] = {}
-    for name, value in pairs:
-        check_names([name], SearchOptions.model_fields)
-        if name in given:
-            raise ProblemError(422, f"{name} is given twice.")
-        given[name] = value
+    given = read_pairs(pairs, SearchOptions.model_fields)
     try:
         return SearchOptions.model_validate_strings(given).model_dump(exclude_unset=True)
     except ValidationError as error:

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Response
 from ray._common.formatters import JSONFormatter
 from starlette.testclient import TestClient
 
-from serve import observer
+from serve.errors import CALLER_LEFT
 from serve.events import log_event
 from serve.metrics import REQUESTS, STAGE_MS, Counter, Gauge, Histogram, Metric
 from serve.observer import Observer
@@ -105,7 +105,7 @@ def test_a_caller_who_leaves_is_counted_and_no_longer_in_flight(recorded: dict[s
             await task
 
     asyncio.run(leave())
-    assert recorded["sketchray_requests"].records == [(1.0, {"path": "none", "status": str(observer.CALLER_LEFT)})]
+    assert recorded["sketchray_requests"].records == [(1.0, {"path": "none", "status": str(CALLER_LEFT)})]
     assert [value for value, _ in recorded["sketchray_in_flight"].records] == [1, 0]
 
 

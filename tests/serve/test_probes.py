@@ -105,7 +105,7 @@ def test_an_encoder_is_refused_whose_vectors_cannot_be_right() -> None:
     manifest: Any = type("Manifest", (), {"content": type("Content", (), {"dimension": model.dim})})
     check_model(lambda image_HW: model.embed([image_HW])[0], model, manifest)
     with pytest.raises(ProbeError, match="alike"):
-        check_model(lambda _: model.embed([model.probe_HW])[0], model, manifest)
+        check_model(lambda _: model.embed([model.probes[0]])[0], model, manifest)
     for vector_D, message in ((UNIT[:3], "3 numbers"), (UNIT * 2, "length 2"), (UNIT * np.nan, "length nan")):
         with pytest.raises(ProbeError, match=message):
             check_vector(vector_D, 4)
