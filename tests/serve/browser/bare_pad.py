@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 from serve.canvas.assets import asset
@@ -96,6 +98,12 @@ class BarePad:
         self.page.evaluate(PAINTED)
         pixels = self.page.locator("canvas").evaluate("canvas => canvas.toDataURL()")
         return hashlib.sha256(pixels.encode()).hexdigest()[:12]
+
+    def until(self, true: Callable[[], bool], seconds: float = 20) -> None:
+        """Wait for what the browser does in its own time, such as telling the page of another colour scheme."""
+        deadline = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < deadline, f"not within {seconds} s"
 
     def check(self) -> None:
         """Check that nothing was fetched and nothing complained."""

@@ -132,8 +132,8 @@ def test_the_ink_changes_with_the_page(browser: Any) -> None:
     black = pad.shown()
     pad.page.evaluate("document.body.classList.add('dark')")
     pad.page.emulate_media(color_scheme="dark")
-    assert pad.shown() != black
+    pad.until(lambda: pad.shown() != black)
     pad.page.evaluate("document.body.classList.remove('dark')")
     pad.page.emulate_media(color_scheme="light")
-    assert pad.shown() == black
+    pad.until(lambda: pad.shown() == black)
     pad.close()
