@@ -34,11 +34,11 @@ class Embedder:
     ) -> None:
         import torch
 
-        from sketchray.encoders import load_encoder
+        from sketchray.encoders import folded, load_encoder
 
         torch.set_num_threads(threads)
         self._device = "cuda" if ray.get_gpu_ids() else "cpu"
-        self._encoder = load_encoder(encoder).to(self._device).eval()
+        self._encoder = folded(load_encoder(encoder).to(self._device).eval())
         self._parts, self._columns, self._batch_size, self._precision = parts, columns, batch_size, precision
 
     def __call__(self, decoded: pa.Table) -> pa.Table:

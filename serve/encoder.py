@@ -15,13 +15,13 @@ from serve.metrics import BATCH_SIZE
 from serve.model import Model, Models, Parts
 from serve.plans import EncoderFacts, Held, Plan, Report
 from serve.probes import check_model
+from serve.rasters import Raster, unpack
 from serve.release import Release
 from serve.threads import numeric_pool
 from sketchray.gallery import open_gallery
 from sketchray.storage import Store
 
 PART = "encoder"
-Raster = npt.NDArray[np.uint8]
 Vector = npt.NDArray[np.float32]
 
 
@@ -48,12 +48,12 @@ class SketchEncoder:
         await self._follower.start()
         await self._holding.whole()  # nobody is sent here before
 
-    async def embed(self, release: Release, image_HW: Raster) -> Vector:
+    async def embed(self, release: Release, packed: bytes) -> Vector:
         """Embed a sketch.
 
         Args:
             release: whose encoder.
-            image_HW: its canonical raster, uint8 (size, size).
+            packed: its canonical raster, as `pack` gives it.
 
         Returns:
             float32 (dim,), a unit vector.
@@ -62,7 +62,7 @@ class SketchEncoder:
             NotHeldError: the release is not here and cannot be loaded.
         """
         model = await self._holding.get(release)
-        return await self._batcher.ask(model, image_HW)
+        return await self._batcher.ask(model, unpack(packed))
 
     async def explain(self, release: Release, image_HW: Raster, picture_3HW: Raster) -> Parts:
         """Tell which parts of a sketch and a picture matched.

@@ -16,11 +16,11 @@ from ray.serve.handle import DeploymentHandle
 
 from serve.group import ShardQuery
 from serve.model import Parts
+from serve.rasters import Raster, pack
 from serve.release import Release, ReleaseInfo
 from sketchray.gallery import Hit, merge, shard_of
 
 Vector = npt.NDArray[np.float32]
-Raster = npt.NDArray[np.uint8]
 ATTEMPTS = 3  # asking changes nothing, so a replica that died over a question is no reason not to ask another
 
 
@@ -42,7 +42,7 @@ class Graph:
 
     async def embed(self, release: Release, image_HW: Raster) -> Vector:
         """Return the unit vector (D,) of a canonical sketch raster by the release's encoder."""
-        vector_D: Vector = await ask(self._embed, release, image_HW)
+        vector_D: Vector = await ask(self._embed, release, pack(image_HW))
         return vector_D
 
     async def explain(self, release: Release, image_HW: Raster, picture_3HW: Raster) -> Parts:

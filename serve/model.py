@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from serve.examples import examples
-from sketchray.data.raster import Strokes, canonical, rasterise
+from serve.rasters import Raster, draw
+from sketchray.data.raster import Strokes
 
 
 class Parts(NamedTuple):
@@ -37,17 +38,17 @@ class Model:
     """
 
     def __init__(self, uri: str) -> None:
-        from sketchray.encoders import load_encoder
+        from sketchray.encoders import folded, load_encoder
 
         encoder = load_encoder(uri).eval()
-        self._encoder = encoder
+        self._encoder = folded(encoder)
         self.fingerprint = encoder.fingerprint
         self.dim = encoder.dim
         self.image_size = encoder.config.image_size
         self.calibration = encoder.calibration
         self.probes = probe_rasters(self.image_size)
 
-    def embed(self, images: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+    def embed(self, images: Sequence[Raster]) -> npt.NDArray[np.float32]:
         """Return unit vectors (B, dim) of B canonical sketch rasters, each uint8 (size, size)."""
         import torch
 
@@ -59,7 +60,7 @@ class Model:
             ).numpy()
         return vector_BD
 
-    def explain(self, image_HW: npt.NDArray[np.uint8], picture_3HW: npt.NDArray[np.uint8]) -> Parts:
+    def explain(self, image_HW: Raster, picture_3HW: Raster) -> Parts:
         """Return which parts of a canonical sketch raster (size, size) and a picture (3, size, size) match."""
         from sketchray.encoders import explain
 
@@ -86,6 +87,6 @@ class Models:
         return model
 
 
-def probe_rasters(size: int) -> list[npt.NDArray[np.uint8]]:
+def probe_rasters(size: int) -> list[Raster]:
     """Return the canonical rasters of the example sketches, each uint8 (size, size)."""
-    return [rasterise(canonical(Strokes.from_json(example.strokes)), size) for example in examples()]
+    return [draw(Strokes.from_json(example.strokes), size) for example in examples()]

@@ -8,13 +8,13 @@ import numpy.typing as npt
 from serve.graph import Graph
 from serve.group import ShardQuery
 from serve.model import Model, probe_rasters
+from serve.rasters import Raster
 from serve.release import ReleaseInfo
 from sketchray.gallery import Hit, Manifest
 
 LIMIT = 10
 SAME = 1e-4  # cosines that differ less are equal
 ALIKE = 1e-6  # less than any two drawings differ, and more than rounding
-Raster = npt.NDArray[np.uint8]
 Vector = npt.NDArray[np.float32]
 
 

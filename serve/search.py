@@ -8,8 +8,6 @@ from dataclasses import replace
 from itertools import pairwise
 from urllib.parse import quote
 
-import numpy as np
-
 from serve.availability import available
 from serve.confidence import least_similarity
 from serve.errors import ProblemError
@@ -20,10 +18,11 @@ from serve.graph import Graph, Vector, mean_direction
 from serve.group import ShardQuery
 from serve.metrics import STAGE_MS
 from serve.models import GalleryInfo, Ready, Result, SearchAnswer, Timings
+from serve.rasters import Raster, draw
 from serve.release import ReleaseInfo
 from serve.releases import Releases
 from serve.request import SearchRequest, check_request
-from sketchray.data.raster import BlankSketchError, Sketch, Strokes, canonical, rasterise
+from sketchray.data.raster import BlankSketchError, Sketch, Strokes
 from sketchray.gallery import Hit
 
 __all__ = ["SearchRequest", "Searcher"]
@@ -125,7 +124,7 @@ class Searcher:
             await self.search(replace(probe, gallery=name))
         return Ready.model_validate(self.about().model_dump(include=set(Ready.model_fields)))
 
-    async def _rasters(self, sketches: Sequence[Sketch], info: ReleaseInfo) -> list[np.ndarray]:
+    async def _rasters(self, sketches: Sequence[Sketch], info: ReleaseInfo) -> list[Raster]:
         run = asyncio.get_running_loop().run_in_executor
         drawn = (run(self.pool, draw, sketch, info.image_size) for sketch in sketches)
         try:
@@ -133,7 +132,7 @@ class Searcher:
         except BlankSketchError as error:
             raise ProblemError(422, "The sketch is blank: draw something first.") from error
 
-    async def _query(self, request: SearchRequest, images: Sequence[np.ndarray], info: ReleaseInfo) -> Vector:
+    async def _query(self, request: SearchRequest, images: Sequence[Raster], info: ReleaseInfo) -> Vector:
         if request.like is None:
             return mean_direction(await asyncio.gather(*(self.graph.embed(info.release, image) for image in images)))
         own_D = await self.graph.vector(info, request.like)
@@ -168,12 +167,3 @@ class Searcher:
             )
             for hit, confidence in kept[request.offset :][: request.limit]
         ]
-
-
-def draw(sketch: Sketch, size: int) -> np.ndarray:
-    """Return the canonical raster of a sketch, uint8 (size, size): one channel, the encoder makes three of it.
-
-    Raises:
-        BlankSketchError: there is no ink.
-    """
-    return rasterise(canonical(sketch), size)

@@ -14,6 +14,7 @@ from sketchray.encoders.dino_vit import dino_vitb16
 from sketchray.encoders.efficientnet_lite import EfficientNetLite
 from sketchray.encoders.encoder import Encoder, EncoderConfig, factorise
 from sketchray.encoders.explanation import Explanation, explain
+from sketchray.encoders.folding import folded
 from sketchray.encoders.package import (
     PackageError,
     encoder_uri,
@@ -41,6 +42,7 @@ __all__ = [
     "encoder_uri",
     "explain",
     "factorise",
+    "folded",
     "from_pretrained",
     "list_backbones",
     "load_encoder",
