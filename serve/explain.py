@@ -15,8 +15,9 @@ from PIL import Image
 
 from serve.errors import ProblemError
 from serve.explain_models import Explanation
-from serve.graph import Graph, Raster
+from serve.graph import Graph
 from serve.metrics import STAGE_MS
+from serve.rasters import Raster
 from serve.release import ReleaseInfo
 from sketchray.data.images import decode_image
 from sketchray.data.transforms import prepare_photo
