@@ -9,14 +9,17 @@ import re
 import time
 from collections.abc import Callable
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve.errors import problem_response
+from serve.errors import ProblemError, problem_response
 from serve.metrics import SHED
 from sketchray.config import Config
 
 QUESTIONS = re.compile(r"/v1/(search|search:batch|explain)")  # what makes the encoder and the shards work
 WINDOW_S = 1.0  # over which the rate is measured
+TICKET = "sketchray.ticket"  # where a request's questions stand in its scope
+BUSY = "Too many searches at once; try again in a moment."
 
 
 class AdmissionConfig(Config):
@@ -46,7 +49,7 @@ class Admission:
         self.app = app
         self.config = config
         self.clock = clock
-        self.in_flight = 0
+        self.in_flight = 0  # questions
         self._rate = 0.0
         self._answered = 0
         self._turned_away = False
@@ -61,22 +64,34 @@ class Admission:
         if scope["type"] != "http" or scope["method"] != "POST" or not QUESTIONS.fullmatch(scope["path"]):
             return await self.app(scope, receive, send)
         if self.in_flight >= self.limit:
-            SHED.add("busy")
-            self._turned_away = True
-            text = "Too many searches at once; try again in a moment."
-            return await problem_response(503, text, {"Retry-After": "1"})(scope, receive, send)
+            self._turn_away()
+            return await problem_response(503, BUSY, {"Retry-After": "1"})(scope, receive, send)
+        ticket = scope[TICKET] = Ticket(self)
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] < 400:  # a refusal costs nothing
-                self._answered += 1
+                self._answered += ticket.questions
             await send(message)
 
         self.in_flight += 1
         try:
             return await self.app(scope, receive, counted)
         finally:
-            self.in_flight -= 1
+            self.in_flight -= ticket.questions
             self._measure()
+
+    def admit_more(self, ticket: "Ticket", questions: int) -> bool:
+        """Let further questions of a request in; one that is alone is let in however many they are."""
+        if self.in_flight > ticket.questions and self.in_flight + questions > self.limit:
+            self._turn_away()
+            return False
+        self.in_flight += questions
+        ticket.questions += questions
+        return True
+
+    def _turn_away(self) -> None:
+        SHED.add("busy")
+        self._turned_away = True
 
     def _measure(self) -> None:
         """Measure the rate, where a window is over. One in which everybody was let in says only what is at least so."""
@@ -86,3 +101,22 @@ class Admission:
         rate = self._answered / passed
         self._rate = (self._rate + rate) / 2 if self._turned_away else max(self._rate, rate)
         self._answered, self._turned_away, self._window = 0, False, self.clock()
+
+
+class Ticket:
+    """The questions of one request that were let in."""
+
+    def __init__(self, admission: Admission) -> None:
+        self.admission = admission
+        self.questions = 1
+
+
+def admit(request: Request, questions: int) -> None:
+    """Ask for the questions that a request has beyond its first, as in a batch.
+
+    Raises:
+        ProblemError: 503, there are too many in flight for these.
+    """
+    ticket: Ticket | None = request.scope.get(TICKET)
+    if ticket is not None and questions > 0 and not ticket.admission.admit_more(ticket, questions):
+        raise ProblemError(503, BUSY, retry_after=1)

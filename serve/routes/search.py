@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 
 from fastapi import FastAPI, Request, Response
 
+from serve.admission import admit
 from serve.auth import charge
 from serve.errors import ProblemDetails, ProblemError
 from serve.models import BatchAnswer, SearchAnswer
@@ -68,7 +69,8 @@ def add_search(app: FastAPI, searcher: Searcher, pool: Executor) -> None:
                 return problem
 
         queries = await read_batch(request, pool)
-        await charge(request, len(queries) - 1)  # one is paid for by the request
+        admit(request, len(queries) - 1)  # one is let in with the request
+        await charge(request, len(queries) - 1)  # and paid for
         answers = await asyncio.gather(*map(answer, queries))
         busy = [item for item in answers if isinstance(item, ProblemError) and item.status in BUSY]
         if len(busy) == len(answers):

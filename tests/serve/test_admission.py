@@ -4,8 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
-from serve.admission import Admission, AdmissionConfig
+from serve.admission import Admission, AdmissionConfig, admit
+from serve.errors import ProblemError
 from serve.metrics import SHED
 
 
@@ -123,5 +125,42 @@ def test_refusals_are_no_sign_of_speed() -> None:
         server = Server(1000, AdmissionConfig(wait_s=0.5, floor=2), status=422)
         await server.load(500, seconds=3)
         assert server.admission.limit == 2
+
+    asyncio.run(main())
+
+
+def test_a_batch_counts_as_its_questions_and_alone_is_let_in_however_long() -> None:
+    async def main() -> None:
+        admission = Admission(batches, config=AdmissionConfig(floor=4))
+        assert await post(admission, questions=3) == 200
+        assert await post(admission, questions=20) == 200  # more than the limit, but alone
+        assert admission.in_flight == 0
+        first = asyncio.create_task(post(admission, questions=3))
+        await asyncio.sleep(0)
+        assert admission.in_flight == 3
+        assert await post(admission, questions=2) == 503
+        assert await post(admission, questions=1) == 200
+        assert await first == 200
+        assert admission.in_flight == 0
+
+    async def batches(scope: Any, receive: Any, send: Any) -> None:
+        admit(Request(scope), scope["questions"] - 1)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def post(admission: Admission, *, questions: int) -> int:
+        status = 0
+
+        async def send(message: Any) -> None:
+            nonlocal status
+            status = message["status"]
+
+        scope = {"type": "http", "method": "POST", "path": "/v1/search:batch", "questions": questions}
+        try:
+            await admission(scope, None, send)  # type: ignore[arg-type]
+        except ProblemError as problem:
+            return problem.status
+        return status
 
     asyncio.run(main())
