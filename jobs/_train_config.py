@@ -13,6 +13,7 @@ from sketchray.data.samples import Modality
 from sketchray.data.transforms import AugmentConfig
 from sketchray.encoders import EncoderConfig
 from sketchray.methods import Method, create_method
+from sketchray.methods.compute import ComputeConfig
 
 
 class Resources(Config):
@@ -53,6 +54,7 @@ class TrainConfig(Config):
         calibrate_per_class: after the last step so many sketches and photos of each held-out class say what a
             similarity is worth (`Calibration`), where classes are held out; 0 for none.
         seed: of initialisation, order and augmentation.
+        compute: how a step is computed. Of it only what changes numbers by more than rounding is in the run's name.
         data: where the samples are; only their ``seen`` rows are trained on, only ``val`` rows are measured.
         resources: what the run takes of the cluster.
     """
@@ -71,6 +73,7 @@ class TrainConfig(Config):
     validate_per_class: int = Field(default=0, ge=0)
     calibrate_per_class: int = Field(default=50, ge=0)
     seed: int = 0
+    compute: ComputeConfig = ComputeConfig()
 
     def run_id(self, fingerprint: str, *, calibration: str | None = None) -> str:
         """Name the run: the same arguments on the same data give the same name, on any number of workers.
@@ -80,10 +83,11 @@ class TrainConfig(Config):
             calibration: of the calibration set, None without one.
         """
         # A run that does not validate, or not calibrate, has the name it had before there was either.
-        apart = {"data", "resources", "calibrate_per_class"}
+        apart = {"data", "resources", "calibrate_per_class", "compute"}
         apart |= set() if self.validate_per_class else {"validate_per_class"}
         data = {"data": fingerprint} | ({"calibration": calibration} if calibration else {})
-        return digest(self.model_dump(mode="json", exclude=apart) | data)
+        compute = {"compute": self.compute.identity()} if self.compute.identity() else {}
+        return digest(self.model_dump(mode="json", exclude=apart) | data | compute)
 
     def create(self, classes: list[str]) -> Method:
         """Build the method for these seen classes, the same on every worker.
@@ -93,7 +97,8 @@ class TrainConfig(Config):
         """
         torch.manual_seed(self.seed)
         options = dict(self.method)
-        return create_method(options.pop("name", ""), classes=classes, encoder=self.encoder, **options)
+        method = create_method(options.pop("name", ""), classes=classes, encoder=self.encoder, **options)
+        return self.compute.placed(method)
 
     def stream(
         self, modality: Modality, *, augmented: bool = True, crops: MultiCropConfig | None = None

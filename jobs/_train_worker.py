@@ -23,6 +23,7 @@ from jobs._validation import Validator
 from sketchray.data.samples import Modality
 from sketchray.encoders import save_pretrained
 from sketchray.methods import Method
+from sketchray.methods.compute import make_deterministic
 from sketchray.methods.fitting import load_state, save_state, train_step
 
 
@@ -39,15 +40,18 @@ class Worker:
         ranks = {"rank": self.rank, "world_size": self.world_size}
         self.validator = Validator(fit, data.held_out, **ranks) if data.held_out else None
         self.device = ray.train.torch.get_device()
+        if fit.compute.deterministic:
+            make_deterministic()
         self.method = fit.create(data.classes).to(self.device)
         self.optimizers = self.method.optimizers(fit.steps)
+        self.scaler = fit.compute.scaler(self.device)
         self.step = self._restore()
 
     def _restore(self) -> int:
         checkpoint = ray.train.get_checkpoint()
         if checkpoint is not None:
             with checkpoint.as_directory() as folder:
-                return load_state(Path(folder), self.method, self.optimizers)
+                return load_state(Path(folder), self.method, self.optimizers, scaler=self.scaler)
         self.method.prepare(self._class_photos())
         return 0
 
@@ -93,7 +97,15 @@ class Worker:
             if self.step % self.fit.steps_per_epoch == 0:
                 self.method.start_epoch(self.step // self.fit.steps_per_epoch, self._clean_samples)
             batch = to_batch(sketches, photos, seed=self.fit.seed, device=self.device)
-            terms = train_step(wrapped, batch, self.optimizers, step=self.step, total=self.fit.steps)
+            terms = train_step(
+                wrapped,
+                batch,
+                self.optimizers,
+                step=self.step,
+                total=self.fit.steps,
+                compute=self.fit.compute,
+                scaler=self.scaler,
+            )
             self.step += 1
             if self.rank == 0 and board is not None:
                 board.post.remote(self.step, f"loss {terms['loss']:.3f}")
@@ -112,7 +124,7 @@ class Worker:
         with tempfile.TemporaryDirectory() as folder:
             checkpoint = None
             if self.rank == 0:
-                save_state(Path(folder), self.method, self.optimizers, step=self.step)
+                save_state(Path(folder), self.method, self.optimizers, step=self.step, scaler=self.scaler)
                 checkpoint = ray.train.Checkpoint.from_directory(folder)
             ray.train.report(
                 metrics | {"step": self.step}, checkpoint=checkpoint, checkpoint_dir_name=f"step-{self.step:08d}"
