@@ -6,8 +6,9 @@ from typing import Any
 
 import ray
 import ray.train
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch import TorchTrainer
 
+from jobs._process_group import NodeTorchConfig
 from jobs._train_config import TrainConfig
 from jobs._train_data import TrainData
 from jobs._train_worker import Worker
@@ -77,7 +78,7 @@ def trainer(
             use_gpu=resources.gpu,
             resources_per_worker={"CPU": resources.cpus} | ({"GPU": 1} if resources.gpu else {}),
         ),
-        torch_config=TorchConfig(backend="nccl" if resources.gpu else "gloo", timeout_s=120),
+        torch_config=NodeTorchConfig(backend="nccl" if resources.gpu else "gloo", timeout_s=120),
         run_config=run_config(
             name=name,
             storage_path=f"{base}/runs",
