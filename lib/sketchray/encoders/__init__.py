@@ -14,14 +14,8 @@ from sketchray.encoders.dino_vit import dino_vitb16
 from sketchray.encoders.efficientnet_lite import EfficientNetLite
 from sketchray.encoders.encoder import Encoder, EncoderConfig, factorise
 from sketchray.encoders.explanation import Explanation, explain
-from sketchray.encoders.package import (
-    PackageError,
-    encoder_uri,
-    from_pretrained,
-    load_encoder,
-    read_package_config,
-    save_pretrained,
-)
+from sketchray.encoders.loading import encoder_uri, load_encoder
+from sketchray.encoders.package import PackageError, from_pretrained, read_package_config, save_pretrained
 from sketchray.encoders.tiny import TinyBackbone
 
 __all__ = [
