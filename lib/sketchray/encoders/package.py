@@ -17,7 +17,7 @@ from torch import Tensor
 from sketchray.calibration import Calibration, CalibrationError
 from sketchray.data.raster import RASTER_VERSION
 from sketchray.encoders.encoder import Encoder, EncoderConfig
-from sketchray.encoders.rounding import rounded
+from sketchray.encoders.rounding import is_rounded, rounded
 from sketchray.storage import NotFound, open_store
 from sketchray.zoo import list_shipped, package_uri
 
@@ -46,8 +46,8 @@ def save_pretrained(
         metadata: how it came to be (method, recipe, data fingerprint, ...), kept in ``config.json``.
         card: the README in Markdown.
         figures: what the card shows, SVG by file name.
-        dtype: of the weights in the file. ``float16`` halves it, and makes it that of another encoder, the `rounded`
-            one. Either is read into float32, so that an encoder has one fingerprint on every machine.
+        dtype: of the matrices and kernels in the file. ``float16`` halves it, and makes it that of another encoder, the
+            `rounded` one. Either is read into float32, so that a package has one fingerprint on every machine.
 
     Returns:
         The fingerprint of what was written.
@@ -139,7 +139,7 @@ def from_pretrained(uri: str) -> Encoder:
 
 def _tensors(encoder: Encoder, *, half: bool) -> dict[str, Tensor]:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
-    return {name: value.half() if half and value.is_floating_point() else value for name, value in tensors.items()}
+    return {name: value.half() if half and is_rounded(value) else value for name, value in tensors.items()}
 
 
 def _described(data: bytes) -> dict[str, Any]:

@@ -3,15 +3,25 @@
 import copy
 
 import torch
+from torch import Tensor
 
 from sketchray.encoders.encoder import Encoder
 
 
-def rounded(encoder: Encoder) -> Encoder:
-    """Return a copy whose parameters and statistics have values of float16, kept as float32.
+def is_rounded(tensor: Tensor) -> bool:
+    """Tell whether a parameter is rounded: matrices and kernels are.
 
-    It is another encoder, with a fingerprint of its own: cosines move by about 1e-4. Its calibration stays that of the
-    original, whose steps are far wider than that.
+    Scales, shifts and statistics of the normalisations stay as they are. They are 2 % of EfficientNet-Lite0's bytes, and
+    half of what rounding everything would do to its cosines.
+    """
+    return tensor.is_floating_point() and tensor.ndim > 1
+
+
+def rounded(encoder: Encoder) -> Encoder:
+    """Return a copy whose matrices and kernels have values of float16, kept as float32.
+
+    It is another encoder, with a fingerprint of its own: cosines move by 0.002 at most, and 0.0002 in the mean
+    (EfficientNet-Lite0, 24 photographs). Its calibration stays that of the original, whose knots are much wider apart.
 
     Raises:
         ValueError: a parameter is beyond float16; it is named.
@@ -19,7 +29,7 @@ def rounded(encoder: Encoder) -> Encoder:
     copied = copy.deepcopy(encoder).float()
     with torch.no_grad():
         for name, tensor in copied.state_dict().items():
-            if not tensor.is_floating_point():
+            if not is_rounded(tensor):
                 continue
             half = tensor.half()
             if not torch.isfinite(half).all():
