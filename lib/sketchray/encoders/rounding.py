@@ -11,8 +11,8 @@ from sketchray.encoders.encoder import Encoder
 def is_rounded(tensor: Tensor) -> bool:
     """Tell whether a parameter is rounded: matrices and kernels are.
 
-    Scales, shifts and statistics of the normalisations stay as they are. They are 2 % of EfficientNet-Lite0's bytes, and
-    half of what rounding everything would do to its cosines.
+    Scales, shifts and statistics of the normalisations stay as they are: 2 % of EfficientNet-Lite0's bytes, and half
+    of what rounding everything would do to its cosines.
     """
     return tensor.is_floating_point() and tensor.ndim > 1
 
