@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from torch.optim import Optimizer
 
 from jobs._tracking import Picture, Tracker, Trackers
-from jobs._tracking_config import TrackingConfig
 from jobs._tracking_meter import Meter
+from jobs._train_config import TrainConfig
 from sketchray.config import Config
 from sketchray.storage import Store
 
@@ -15,32 +15,21 @@ class RunTracking:
     """The curves of one run.
 
     Args:
-        config: who is told, and how often.
-        settings: the run's configuration, for trackers that show it.
+        fit: the run; its ``tracking`` says who is told, and how often.
         store: the run's part of the store; event files go below ``tensorboard/``.
         name: the run's.
         step: from which it goes on; what a lost attempt told of later steps is replaced.
-        samples_per_step: sketches and photos in a global step.
         rank: this worker.
     """
 
-    def __init__(
-        self,
-        config: TrackingConfig,
-        *,
-        settings: Config,
-        store: Store,
-        name: str,
-        step: int,
-        samples_per_step: int,
-        rank: int,
-    ) -> None:
+    def __init__(self, fit: TrainConfig, *, store: Store, name: str, step: int, rank: int) -> None:
+        config = fit.tracking
         openers: dict[str, Callable[[], Tracker]] = {}
         if config.tensorboard:
             openers["TensorBoard"] = lambda: _tensorboard(store.child("tensorboard"), step)
         if config.mlflow is not None:
-            openers["MLflow"] = lambda: _mlflow(str(config.mlflow), name, settings)
-        self._config, self._meter = config, Meter(samples_per_step)
+            openers["MLflow"] = lambda: _mlflow(str(config.mlflow), name, fit)
+        self._config, self._meter = config, Meter(fit.sketch_batch + fit.photo_batch)
         self._trackers = Trackers(openers if rank == 0 else {})
 
     def stepped(
