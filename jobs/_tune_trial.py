@@ -32,10 +32,11 @@ def trial(point: Point, *, base: TrainConfig, samples: pa.Table, store: Store, m
     config = at_point(base, rounded(point))
     name = tune.get_context().get_trial_id()
     report = TuneReportCallback()  # type: ignore[no-untyped-call]
-    finished = fit(config, train_data(samples, config), store=store, name=name, callbacks=[report])
+    checkpoints = fit(config, train_data(samples, config), store=store, name=name, callbacks=[report])
     # A run that had trained to its end when the search was killed reports nothing on its own when it is asked again.
-    last = finished.metrics or {}
-    tune.report({name: last[name] for name in ("step", metric)})
+    last = checkpoints.last()
+    assert last is not None, "a run that has ended has its last checkpoint"
+    tune.report({name: last.metrics[name] for name in ("step", metric)})
 
 
 class Journal(tune.Callback):

@@ -27,6 +27,7 @@ from sketchray.storage import default_store
 
 def run(config: TrainConfig) -> dict[str, Any]:
     """Train, or go on, or find the finished run; return its result."""
+    config.check()
     store = default_store()
     samples = read_samples(config.data)
     fingerprint = data_fingerprint(samples.filter(pc.equal(samples["split"], "seen")))
@@ -43,8 +44,9 @@ def run(config: TrainConfig) -> dict[str, Any]:
         worker.ship(uri, card)
 
     with remote_progress(config.steps, "train", unit="step") as board:
-        finished = fit(config, data, store=store, name=run_id, board=board, ship=ship)
-    return result | {"status": "trained", "metrics": finished.metrics}
+        checkpoints = fit(config, data, store=store, name=run_id, board=board, ship=ship)
+    shipped = checkpoints.best() if config.ship == "best" else checkpoints.last()
+    return result | {"status": "trained", "metrics": shipped.metrics if shipped else {}}
 
 
 if __name__ == "__main__":

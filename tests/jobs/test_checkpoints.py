@@ -17,10 +17,14 @@ def store(tmp_path: Path) -> Store:
     return open_store(f"file://{tmp_path / 'run'}")
 
 
-def state(folder: Path, text: str) -> Path:
-    folder.mkdir(exist_ok=True)
+def save(folder: Path, text: str) -> None:
     (folder / "state.json").write_text(text)
     (folder / "weights").write_bytes(bytes(1000))
+
+
+def state(folder: Path, text: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    save(folder, text)
     return folder
 
 
@@ -119,10 +123,10 @@ def test_training_goes_on_while_one_is_stored_and_waits_for_it_before_the_next(
 
     monkeypatch.setattr(FolderStore, "write", slow)
     writer = CheckpointWriter(checkpoints)
-    writer.submit(lambda folder: state(folder, "step 1"), Checkpoint(1, {}))
+    writer.submit(lambda folder: save(folder, "step 1"), Checkpoint(1, {}))
     assert checkpoints.last() is None  # and we are here all the same
     second = threading.Thread(
-        target=lambda: writer.submit(lambda folder: state(folder, "step 2"), Checkpoint(2, {})), daemon=True
+        target=lambda: writer.submit(lambda folder: save(folder, "step 2"), Checkpoint(2, {})), daemon=True
     )
     second.start()
     second.join(0.2)
@@ -142,7 +146,7 @@ def test_what_went_wrong_in_the_background_is_said_at_the_next_one(
     writer = CheckpointWriter(Checkpoints(store, criterion=None))
     monkeypatch.setattr(FolderStore, "write", full)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    writer.submit(lambda folder: state(folder, "step 1"), Checkpoint(1, {}))
+    writer.submit(lambda folder: save(folder, "step 1"), Checkpoint(1, {}))
     with pytest.raises(NoSpace, match="the disk is full"):
-        writer.submit(lambda folder: state(folder, "step 2"), Checkpoint(2, {}))
+        writer.submit(lambda folder: save(folder, "step 2"), Checkpoint(2, {}))
     assert list(store.list()) == []
