@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 
@@ -11,6 +12,12 @@ import numpy.typing as npt
 logger = logging.getLogger(__name__)
 
 Picture = npt.NDArray[np.uint8]  # (height, width, 3)
+REFUSED = re.compile(r"[^\w\-./]+")  # what neither TensorBoard nor MLflow takes in a name
+
+
+def curve_name(name: str) -> str:
+    """Return a curve's name as every tracker shows it: ``val/map@all[plain]`` is ``val/map_all_plain``."""
+    return REFUSED.sub("_", name).strip("_")
 
 
 class Tracker(ABC):

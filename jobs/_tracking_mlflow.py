@@ -1,6 +1,5 @@
 """MLflow: one run of the experiment ``sketchray`` for each training run, found again by its name."""
 
-import re
 import time
 from collections.abc import Mapping
 
@@ -11,7 +10,6 @@ from jobs._tracking import Picture, Tracker
 from sketchray.config import Config
 
 EXPERIMENT, TAG = "sketchray", "sketchray.run"
-REFUSED = re.compile(r"[^\w\-./]+")  # what MLflow takes in no name
 
 
 class MLflow(Tracker):
@@ -36,16 +34,11 @@ class MLflow(Tracker):
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         moment = int(time.time() * 1000)
-        metrics = [Metric(mlflow_name(name), value, moment, step) for name, value in values.items()]
+        metrics = [Metric(name, value, moment, step) for name, value in values.items()]
         self._client.log_batch(self._run, metrics=metrics)
 
     def image(self, step: int, name: str, picture: Picture) -> None:
-        self._client.log_image(self._run, picture, key=mlflow_name(name), step=step)
+        self._client.log_image(self._run, picture, key=name, step=step)
 
     def flush(self) -> None:
         """Nothing is held back."""
-
-
-def mlflow_name(name: str) -> str:
-    """Return a curve's name as MLflow takes it: ``val/map@all[plain]`` is ``val/map_all_plain``."""
-    return REFUSED.sub("_", name).strip("_")

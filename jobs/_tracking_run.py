@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from torch.optim import Optimizer
 
-from jobs._tracking import Picture, Tracker, Trackers
+from jobs._tracking import Picture, Tracker, Trackers, curve_name
 from jobs._tracking_meter import Meter
 from jobs._train_config import TrainConfig
 from sketchray.config import Config
@@ -57,7 +57,8 @@ class RunTracking:
             sheet: draws a retrieval sheet of so many sketches; None where there is nothing to draw.
         """
         if self._trackers:
-            self._trackers.scalars(step, {name: value for name, value in metrics.items() if name.startswith("val/")})
+            measured = {curve_name(name): value for name, value in metrics.items() if name.startswith("val/")}
+            self._trackers.scalars(step, measured)
             picture = sheet(self._config.sheet) if self._config.sheet else None
             if picture is not None:
                 self._trackers.image(step, "val/retrieval", picture)

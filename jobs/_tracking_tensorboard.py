@@ -44,7 +44,7 @@ class TensorBoard(Tracker):
     def _open(self) -> SummaryWriter:
         if self._writer is None:
             # TensorBoard reads files in the order of their names: the second they were opened in, then this number.
-            first = self._step if self._files == 0 else None
+            first = self._step + 1 if self._files == 0 else None
             self._writer = SummaryWriter(self._folder.name, purge_step=first, filename_suffix=f".{self._files:06d}")
             self._files += 1
         return self._writer

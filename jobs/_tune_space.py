@@ -13,9 +13,10 @@ Scalar = bool | int | float | str | None
 Point = dict[str, Scalar]  # one trial's values by dotted key
 
 FORMS = "{uniform: [low, high]}, {loguniform: [low, high]}, {integer: [low, high]} or {choice: [...]}"
-# What makes trials comparable: the samples that are learnt from, and those that are measured on.
-FIXED = ("data", "resources", "validate_per_class", "calibrate_per_class")
+# What makes trials comparable, as the samples that are learnt from and measured on, and what changes no trial.
+FIXED = ("data", "resources", "validate_per_class", "calibrate_per_class", "ship", "tracking")
 DIGITS = 4
+ABSENT = object()
 
 
 class Domain(Config):
@@ -49,18 +50,35 @@ class Domain(Config):
         """Both bounds, or every choice."""
         return self.choice or self.uniform or self.loguniform or self.integer or ()
 
-    def sampler(self) -> Any:
-        """Return Ray Tune's distribution."""
-        from ray import tune
+    def distribution(self) -> Any:
+        """Return Optuna's distribution."""
+        from optuna import distributions
 
         if self.choice is not None:
-            return tune.choice(list(self.choice))
+            return distributions.CategoricalDistribution(list(self.choice))
         if self.integer is not None:
-            return tune.randint(self.integer[0], self.integer[1] + 1)
-        if self.loguniform is not None:
-            return tune.loguniform(*self.loguniform)
-        assert self.uniform is not None
-        return tune.uniform(*self.uniform)
+            return distributions.IntDistribution(*self.integer)
+        low, high = self._bounds()
+        return distributions.FloatDistribution(low, high, log=self.loguniform is not None)
+
+    def holds(self, value: Scalar) -> bool:
+        """Tell whether this is a value of the domain."""
+        if self.choice is not None:
+            return value in self.choice
+        low, high = self._bounds()
+        return isinstance(value, int if self.integer else int | float) and low <= value <= high
+
+    def _bounds(self) -> tuple[float, float]:
+        bounds = self.integer or self.loguniform or self.uniform
+        assert bounds is not None, "a choice has no bounds"
+        return bounds
+
+    def rounded(self, value: Scalar) -> Scalar:
+        """Return a value of the domain with four significant digits, and still within it."""
+        if self.choice is not None or not isinstance(value, float):
+            return value
+        low, high = self._bounds()
+        return min(max(float(f"{value:.{DIGITS}g}"), low), high)
 
 
 Space = dict[str, Domain]
@@ -103,9 +121,21 @@ def at_point(base: TrainConfig, point: Point) -> TrainConfig:
     return config
 
 
-def rounded(point: Point) -> Point:
-    """Return a drawn point with four significant digits: what a report shows is then what was tried."""
-    return {key: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for key, v in point.items()}
+def present_point(base: TrainConfig, space: Space) -> Point:
+    """Return what the keys of a space are without any search; a key that the method does not have is left out."""
+    options = dict(base.method)
+    method = method_config(options.pop("name", ""), **options)
+    values = {key: _value(base, method, key.split(".")) for key in space}
+    return {key: value for key, value in values.items() if value is not ABSENT}
+
+
+def _value(base: TrainConfig, method: Config, path: list[str]) -> Any:
+    if path == ["method", "name"]:
+        return base.method["name"]
+    found: Any = method if path[0] == "method" else base
+    for name in path[1:] if path[0] == "method" else path:
+        found = getattr(found, name, ABSENT)
+    return found
 
 
 def _leaves(space: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
