@@ -1,5 +1,6 @@
 """DINOv2, CLIP and ResNet: features are what their publishers' own classes give; sizes are those of their cards."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -98,11 +99,11 @@ def test_a_card_states_the_published_networks_sizes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list_backbones())
-def test_channels_last_gives_the_same_features(name: str, published: object) -> None:
-    card = backbone_card(name)
-    given = {"weights": str(published(name))} if card.weights.startswith("hub ") else {}  # type: ignore[operator]
+def test_channels_last_gives_the_same_features(name: str, published: Callable[[str], Path]) -> None:
+    weights = str(published(name)) if backbone_card(name).weights.startswith("hub ") else None
     torch.manual_seed(0)
-    backbone = create_backbone(name, pretrained=name not in ("efficientnet_lite1", "efficientnet_lite2"), **given)
+    pretrained = name not in ("efficientnet_lite1", "efficientnet_lite2")  # whose weights the tests do not have
+    backbone = create_backbone(name, pretrained=pretrained, weights=weights)
     x_B3HW = pictures(64)
     with torch.no_grad():
         expected_BD = backbone(x_B3HW)
