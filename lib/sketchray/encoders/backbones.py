@@ -28,14 +28,12 @@ class Backbone(nn.Module, ABC):
         card: the same.
         dim: features an image; the card's, unless the weights are of another size.
         conditional: it looks at an image differently when told that it is a photo.
-        mean_pooled: the features are by their nature the mean of features at places, as in a convolutional network.
         architecture: what builds the same network without its weights at hand, as JSON has it; None where the name says
             it all.
     """
 
     dim: int
     conditional: bool = False
-    mean_pooled: bool = True
     architecture: dict[str, Any] | None = None
 
     def __init__(self, card: BackboneCard) -> None:
@@ -51,6 +49,11 @@ class Backbone(nn.Module, ABC):
     def std(self) -> Channels:
         """What `normalise` divides by."""
         return self.card.std
+
+    @property
+    def mean_pooled(self) -> bool:
+        """Whether its map has the features' parts by nature."""
+        return self.card.mean_pooled
 
     @property
     def licence(self) -> str:

@@ -20,6 +20,7 @@ class BackboneCard(Config):
         trained_at: side of the images of its pretraining, pixels.
         stride: pixels between two places of its map. What a side has over a multiple of it may be cut off.
         classes: that its classifier knows; 0 for none, and then an encoder keeps the features (``dim: null``).
+        mean_pooled: the features are by their nature the mean of features at places, as in a convolutional network.
         mean: subtracted from each pixel (0 to 255) before the network; one number, or one a channel.
         std: divides it afterwards.
     """
@@ -34,5 +35,6 @@ class BackboneCard(Config):
     trained_at: int
     stride: int
     classes: int
+    mean_pooled: bool = True
     mean: Channels = IMAGENET_MEAN
     std: Channels = IMAGENET_STD

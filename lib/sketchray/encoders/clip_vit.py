@@ -90,7 +90,7 @@ def card(patch: int, *, millions: float) -> BackboneCard:
         name=f"clip_vitb{patch}", title=f"ViT-B/{patch} of CLIP (ICML 2021)",
         weights=f"hub openai/clip-vit-base-patch{patch}", extra="transformers",
         licence="MIT for the repository, which does not name the weights", millions=millions, dim=512, trained_at=224,
-        stride=patch, classes=0, mean=MEAN, std=STD,
+        stride=patch, classes=0, mean_pooled=False, mean=MEAN, std=STD,
     )  # fmt: skip
 
 

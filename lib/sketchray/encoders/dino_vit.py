@@ -83,7 +83,7 @@ def card(size: str, *, millions: float, dim: int) -> BackboneCard:
     return BackboneCard(
         name=f"dino_vit{size}", title=f"ViT-{size[0].upper()}/16 of DINO (ICCV 2021)",
         weights=f"hub facebook/dino-vit{size}", extra="transformers", licence="Apache-2.0", millions=millions, dim=dim,
-        trained_at=224, stride=16, classes=0,
+        trained_at=224, stride=16, classes=0, mean_pooled=False,
     )  # fmt: skip
 
 

@@ -86,7 +86,7 @@ def card(size: str, *, hub: str, millions: float, dim: int) -> BackboneCard:
     return BackboneCard(
         name=f"dinov2_vit{size}", title=f"ViT-{size[0].upper()}/14 of DINOv2 (TMLR 2024)",
         weights=f"hub facebook/{hub}", extra="transformers", licence="Apache-2.0", millions=millions, dim=dim,
-        trained_at=518, stride=14, classes=0,
+        trained_at=518, stride=14, classes=0, mean_pooled=False,
     )  # fmt: skip
 
 

@@ -14,8 +14,6 @@ class TokenBackbone(LibraryBackbone):
     patch is cut off.
     """
 
-    mean_pooled = False
-
     @abstractmethod
     def tokens(self, x_B3HW: Tensor) -> Tensor:
         """Return the last block's tokens t_BTD."""
