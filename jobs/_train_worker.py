@@ -142,6 +142,7 @@ class Worker:
         """
         if self.fit.ship == "best":
             self.state.go_to_best()
+        self.method.finish(self._clean_samples)
         encoder = self.method.encoder
         calibrated = calibrate_encoder(
             encoder, self.fit, self.data, rank=self.rank, world_size=self.world_size, device=self.device

@@ -51,6 +51,9 @@ class AMAConfig(Config):
             others take the nearest centroid. As released it is all of them; Sketchy has fewer. One worker holds the
             features of these (200 MB at 512 dimensions), and none those of more.
         frozen_stages: of the backbone, from the input on, that stay as pretrained.
+        frozen_filters: its depthwise filters stay as pretrained too (ours, as in `StudentConfig`).
+        centre_samples: so many training samples of each modality say what its mean feature is, which the encoder that
+            ships subtracts (ours, see `subtract_modality_means`; no label is asked for); 0 leaves it as trained.
         optimizer: ``sgd`` (momentum 0.9) as released, or ``adamw``.
         lr: peak learning rate of the encoder; half a cosine down to 0.
         head_lr: of the head; None for the encoder's.
@@ -80,6 +83,8 @@ class AMAConfig(Config):
     granularities: tuple[int, ...] = Field(default=(250, 500, 1000), min_length=1)
     cluster_samples: int = Field(default=100_000, ge=1)
     frozen_stages: int = Field(default=0, ge=0)
+    frozen_filters: bool = False
+    centre_samples: int = Field(default=0, ge=0)
     optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: float = Field(default=2e-4, gt=0)
     head_lr: float | None = Field(default=None, gt=0)
