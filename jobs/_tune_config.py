@@ -80,7 +80,8 @@ class TuneConfig(Config):
         Raises:
             ConfigError: ``grace_steps`` beyond the last step.
         """
-        steps = max(int(value) for value in (space["steps"].ends if "steps" in space else (base.steps,)) if value)
+        ends = space["steps"].ends if "steps" in space else (base.steps,)
+        steps = int(max(end for end in ends if isinstance(end, int | float)))
         grace = self.grace_steps or min(base.checkpoint_every, steps)
         if grace > steps:
             raise ConfigError(f"grace_steps={grace}: a trial has no more than {steps} steps")

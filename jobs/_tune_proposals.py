@@ -30,7 +30,7 @@ def propose(space: Space, *, seed: int, number: int, known: Sequence[Trial]) -> 
     study = optuna.create_study(direction="maximize", sampler=sampler)
     study.add_trials(list(_frozen(known, space, distributions)))
     drawn = study.ask(distributions).params
-    return {key: space[key].rounded(value) for key, value in drawn.items()}
+    return {key: space[key].value_of(value) for key, value in drawn.items()}
 
 
 def _frozen(known: Sequence[Trial], space: Space, distributions: dict[str, Any]) -> Iterator[Any]:
@@ -39,13 +39,13 @@ def _frozen(known: Sequence[Trial], space: Space, distributions: dict[str, Any])
 
     states = {"finished": optuna.trial.TrialState.COMPLETE, "stopped": optuna.trial.TrialState.PRUNED}
     for trial in known:
-        values = trial.overrides
+        drawn = {key: domain.drawn_as(trial.overrides.get(key)) for key, domain in space.items()}
         # The recipe's own values need not lie within the space.
-        if trial.over and all(key in values and domain.holds(values[key]) for key, domain in space.items()):
+        if trial.over and None not in drawn.values():
             yield optuna.trial.create_trial(
                 state=states[trial.status],
                 value=trial.value,
-                params={key: values[key] for key in space},
+                params=drawn,
                 distributions=distributions,
                 intermediate_values=dict(trial.curve),
             )

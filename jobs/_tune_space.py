@@ -10,7 +10,8 @@ from sketchray.config import Config, ConfigError, build_config, override
 from sketchray.methods.registry import method_config
 
 Scalar = bool | int | float | str | None
-Point = dict[str, Scalar]  # one trial's values by dotted key
+Value = Scalar | list[Scalar]
+Point = dict[str, Value]  # one trial's values by dotted key
 
 FORMS = "{uniform: [low, high]}, {loguniform: [low, high]}, {integer: [low, high]} or {choice: [...]}"
 # What makes trials comparable, as the samples that are learnt from and measured on, and what changes no trial.
@@ -26,13 +27,13 @@ class Domain(Config):
         uniform: a number between two.
         loguniform: a number between two positive ones, uniform in its logarithm.
         integer: a whole number between two, both included.
-        choice: one of these.
+        choice: one of these, each a plain value or a list of them.
     """
 
     uniform: tuple[float, float] | None = None
     loguniform: tuple[float, float] | None = None
     integer: tuple[int, int] | None = None
-    choice: tuple[Scalar, ...] | None = Field(default=None, min_length=1)
+    choice: tuple[Value, ...] | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _check(self) -> "Domain":
@@ -46,39 +47,42 @@ class Domain(Config):
         return self
 
     @property
-    def ends(self) -> tuple[Scalar, ...]:
+    def ends(self) -> tuple[Value, ...]:
         """Both bounds, or every choice."""
         return self.choice or self.uniform or self.loguniform or self.integer or ()
 
     def distribution(self) -> Any:
-        """Return Optuna's distribution."""
+        """Return Optuna's distribution: of the value, or of a choice's place in the list of them."""
         from optuna import distributions
 
         if self.choice is not None:
-            return distributions.CategoricalDistribution(list(self.choice))
+            return distributions.CategoricalDistribution(range(len(self.choice)))
         if self.integer is not None:
             return distributions.IntDistribution(*self.integer)
         low, high = self._bounds()
         return distributions.FloatDistribution(low, high, log=self.loguniform is not None)
 
-    def holds(self, value: Scalar) -> bool:
-        """Tell whether this is a value of the domain."""
+    def value_of(self, drawn: Any) -> Value:
+        """Return the value that Optuna drew: with four significant digits, and still within the bounds."""
         if self.choice is not None:
-            return value in self.choice
+            return self.choice[int(drawn)]
+        if not isinstance(drawn, float):
+            return int(drawn)
         low, high = self._bounds()
-        return isinstance(value, int if self.integer else int | float) and low <= value <= high
+        return min(max(float(f"{drawn:.{DIGITS}g}"), low), high)
+
+    def drawn_as(self, value: Value) -> Any:
+        """Return what Optuna would have drawn for a value, None where it would not have drawn it."""
+        if self.choice is not None:
+            return self.choice.index(value) if value in self.choice else None
+        low, high = self._bounds()
+        number = isinstance(value, int if self.integer else int | float) and not isinstance(value, bool)
+        return value if number and low <= value <= high else None  # type: ignore[operator]  # it is a number
 
     def _bounds(self) -> tuple[float, float]:
         bounds = self.integer or self.loguniform or self.uniform
         assert bounds is not None, "a choice has no bounds"
         return bounds
-
-    def rounded(self, value: Scalar) -> Scalar:
-        """Return a value of the domain with four significant digits, and still within it."""
-        if self.choice is not None or not isinstance(value, float):
-            return value
-        low, high = self._bounds()
-        return min(max(float(f"{value:.{DIGITS}g}"), low), high)
 
 
 Space = dict[str, Domain]

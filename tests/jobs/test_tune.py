@@ -33,7 +33,7 @@ from jobs._tune_result import FILES, collect
 from jobs._tune_space import Point, at_point, present_point, read_space
 from sketchray.config import ConfigError, load_config
 from sketchray.data.reading import DataConfig, read_samples
-from sketchray.methods.registry import method_config
+from sketchray.methods.registry import list_methods, method_config
 from sketchray.storage import open_store
 
 STEPS = 4
@@ -90,10 +90,15 @@ def test_an_override_replaces_the_recipes_domain_of_a_key() -> None:
     assert {key: domain.ends for key, domain in space.items()} == {"method.lr": (0.001, 1), "method.inst": (0.1, 1)}
 
 
-def test_the_recipes_space_can_be_searched() -> None:
-    search = load_config(TuneConfig, verb="tune", recipe=recipe_path("rpkd-tiny51"))
-    assert search.train.steps == load_config(TrainConfig, verb="train", recipe=recipe_path("rpkd-tiny51")).steps
-    assert {"method.inst", "method.tau_rel"} < read_space(search.space, search.train).keys()
+@pytest.mark.parametrize("method", sorted(list_methods()))
+def test_each_methods_recipe_for_tiny_51_has_a_space_that_can_be_searched(method: str) -> None:
+    recipe = recipe_path(f"{method}-tiny51")
+    search = load_config(TuneConfig, verb="tune", recipe=recipe)
+    assert search.train.steps == load_config(TrainConfig, verb="train", recipe=recipe).steps
+    assert search.grace_steps == search.train.checkpoint_every
+    space = read_space(search.space, search.train)
+    assert {"method.lr"} < space.keys()
+    assert present_point(search.train, space).keys() == space.keys()
 
 
 def test_the_recipes_own_values_are_a_point_too() -> None:
@@ -217,15 +222,25 @@ def test_a_proposal_follows_from_seed_number_and_what_is_known_alone() -> None:
     assert len({tuple(proposal(12, seed).values()) for seed in range(4)}) == 4
     assert proposal(3, count=2) == proposal(3, count=0)  # the first ten are drawn at random
     assert proposal(12) != proposal(12, count=0)
-    assert all(space[key].holds(value) for key, value in proposal(12).items())
+    assert all(space[key].drawn_as(value) == value for key, value in proposal(12).items())
 
 
 def test_a_value_keeps_four_digits_and_stays_within_its_domain() -> None:
-    domain = read_space({"method.lr": {"loguniform": [0.00123416, 0.5]}}, BASE)["method.lr"]
-    assert [domain.rounded(value) for value in (0.00123418, 0.0123456)] == [0.00123416, 0.01235]
-    assert [domain.holds(value) for value in (0.00123416, 0.5, 0.6, "a", None)] == [True, True, False, False, False]
-    choice = read_space({"method.sketch_teacher": {"choice": ["class", "itself"]}}, BASE)["method.sketch_teacher"]
-    assert (choice.rounded("class"), choice.holds("class"), choice.holds("it")) == ("class", True, False)
+    forms: dict[str, Any] = {"method.lr": {"loguniform": [0.00123416, 0.5]}, "method.warmup": {"integer": [1, 9]}}
+    space = read_space(forms | {"method.sketch_teacher": {"choice": ["class", "itself"]}}, BASE)
+    rate, warmup, teacher = space.values()
+    assert [rate.value_of(drawn) for drawn in (0.00123418, 0.0123456)] == [0.00123416, 0.01235]
+    assert [rate.drawn_as(value) for value in (0.00123416, 0.5, 0.6, "a", None)] == [0.00123416, 0.5, None, None, None]
+    assert (warmup.value_of(3), warmup.drawn_as(9), warmup.drawn_as(2.5)) == (3, 9, None)
+    assert (teacher.value_of(1), teacher.drawn_as("class"), teacher.drawn_as("it")) == ("itself", 0, None)
+
+
+def test_a_choice_may_be_of_lists() -> None:
+    base = TrainConfig(method={"name": "ama"})
+    space = read_space({"method.granularities": {"choice": [[8, 16], [4, 8, 16]]}}, base)
+    drawn = [propose(space, seed=seed, number=1, known=[]) for seed in range(8)]
+    assert {str(point["method.granularities"]) for point in drawn} == {"[8, 16]", "[4, 8, 16]"}
+    assert at_point(base, drawn[0]).method == {"name": "ama"} | {"granularities": drawn[0]["method.granularities"]}
 
 
 def test_what_was_interrupted_comes_first_with_its_own_values_and_what_was_over_never_again(tmp_path: Path) -> None:
