@@ -143,7 +143,7 @@ class Worker:
         if self.fit.ship == "best":
             self.state.go_to_best()
         self.method.finish(self._clean_samples)
-        encoder = self.method.encoder
+        encoder = self.method.encoder.float()  # where the run was in float64
         calibrated = calibrate_encoder(
             encoder, self.fit, self.data, rank=self.rank, world_size=self.world_size, device=self.device
         )
