@@ -25,6 +25,7 @@ def deploy(
     args: dict[str, Any],
     version: str | None = None,
     config: Path = CONFIG,
+    listen: str = LOOPBACK,
     timeout: float = 180.0,
 ) -> dict[str, Any]:
     """Deploy and wait until ``/readyz`` answers 200.
@@ -33,10 +34,11 @@ def deploy(
 
     Args:
         head: the cluster.
-        port: of loopback, for the page and the API.
+        port: for the page and the API.
         args: arguments of the application, over those of the file.
         version: of the default gallery, that has to be answered from; None for any.
         config: a Serve configuration with one application.
+        listen: the address that every node with a replica listens on.
         timeout: seconds to wait.
 
     Returns:
@@ -46,7 +48,7 @@ def deploy(
         DeployError: refused, failed, a version that did not pass its checks, or not ready in time.
     """
     document: dict[str, Any] = yaml.safe_load(config.read_text())
-    document["http_options"] = document.get("http_options", {}) | {"host": LOOPBACK, "port": port}
+    document["http_options"] = document.get("http_options", {}) | {"host": listen, "port": port}
     (application,) = document["applications"]
     application["args"] = application.get("args", {}) | args
     url, headers = f"{head.dashboard_url}/api/serve/applications/", head.headers()
@@ -63,7 +65,7 @@ def deploy(
         if state.get("status") == "DEPLOY_FAILED":
             raise DeployError(last_line(state.get("message", "")))
         if state.get("status") == "RUNNING":
-            ready, told = readiness(port, version)
+            ready, told = readiness(port, version, address=head.address)
             if ready is not None:
                 return ready
     told = told or f"{state.get('status')} {last_line(state.get('message', ''))}"
@@ -80,14 +82,14 @@ def last_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
-def readiness(port: int, version: str | None) -> tuple[dict[str, Any] | None, str]:
+def readiness(port: int, version: str | None, *, address: str = LOOPBACK) -> tuple[dict[str, Any] | None, str]:
     """Return what ``/readyz`` says if it is as wanted, and else why it is not.
 
     Raises:
         DeployError: the version was refused, so that waiting is of no use.
     """
     try:
-        answer = requests.get(f"http://{LOOPBACK}:{port}/readyz", timeout=10)
+        answer = requests.get(f"http://{address}:{port}/readyz", timeout=10)
         said = answer.json()
     except (requests.RequestException, ValueError) as error:
         return None, str(error)

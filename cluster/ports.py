@@ -19,11 +19,11 @@ def is_free(port: int) -> bool:
     return True
 
 
-def answers(port: int) -> bool:
-    """Tell whether something accepts connections on this port of loopback."""
+def answers(port: int, address: str = LOOPBACK) -> bool:
+    """Tell whether something accepts connections on this port."""
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex((LOOPBACK, port)) == 0
+        return probe.connect_ex((address, port)) == 0
 
 
 def free_ports(count: int, *, neighbours: Iterable[int] = ()) -> list[int]:

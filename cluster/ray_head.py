@@ -43,11 +43,12 @@ class RayHead(BaseModel):
     temp_dir: Path
     cpus: int
     record: Record
+    address: str = LOOPBACK
 
     @property
     def dashboard_url(self) -> str:
         """The address for jobs, Serve's REST API and the dashboard."""
-        return f"http://{LOOPBACK}:{self.ports['dashboard']}"
+        return f"http://{self.address}:{self.ports['dashboard']}"
 
     def headers(self) -> dict[str, str]:
         """Return the HTTP headers that the dashboard asks for."""
@@ -56,16 +57,24 @@ class RayHead(BaseModel):
     def client_env(self) -> dict[str, str]:
         """Return the variables by which ``ray``, ``serve`` and ``ray.init`` reach this cluster and no other."""
         return {
-            "RAY_ADDRESS": f"{LOOPBACK}:{self.ports['gcs']}",
+            "RAY_ADDRESS": f"{self.address}:{self.ports['gcs']}",
             "RAY_API_SERVER_ADDRESS": self.dashboard_url,
             "RAY_DASHBOARD_ADDRESS": self.dashboard_url,
-            **LOOPBACK_ONLY,
+            **(LOOPBACK_ONLY if self.address == LOOPBACK else {}),
             **_auth(self.token_path),
         }
 
     def alive(self) -> bool:
         """Tell whether the recorded process runs and its dashboard accepts connections."""
-        return self.record.process() is not None and answers(self.ports["dashboard"])
+        return self.record.process() is not None and answers(self.ports["dashboard"], self.address)
+
+    def ready(self) -> bool:
+        """Tell whether the dashboard answers who has the token."""
+        try:
+            answer = requests.get(f"{self.dashboard_url}/api/version", headers=self.headers(), timeout=5)
+        except requests.RequestException:
+            return False
+        return answer.ok
 
     def stop(self) -> None:
         """End the head, its workers and its jobs; returns when they have ended. Nothing else is touched."""
@@ -113,7 +122,7 @@ def _start_once(state_dir: Path, *, env: Mapping[str, str], cpus: int | None, ti
     log = folder / "head.log"
     record = start(command, env=environment, log=log, record=folder / "process.json", cwd=folder)
     head = RayHead(ports=ports, token_path=token_path, temp_dir=temp_dir, cpus=cpus, record=record)
-    wait_ready(record, lambda: _dashboard_ready(head), what="Ray", log=log, timeout=timeout)
+    wait_ready(record, head.ready, what="Ray", log=log, timeout=timeout)
     return head
 
 
@@ -167,11 +176,3 @@ def _new_temp_dir(note: Path) -> Path:
     made = tempfile.mkdtemp(prefix="sketchray-", dir="/tmp")
     note.write_text(made)
     return Path(made)
-
-
-def _dashboard_ready(head: RayHead) -> bool:
-    try:
-        answer = requests.get(f"{head.dashboard_url}/api/version", headers=head.headers(), timeout=5)
-    except requests.RequestException:
-        return False
-    return answer.ok

@@ -1,4 +1,4 @@
-"""SeaweedFS as the embedded S3: every port on loopback and picked free, generated credentials, bounded memory."""
+"""SeaweedFS as the embedded S3: on loopback, every port picked free, generated credentials, bounded memory."""
 
 import json
 import os
@@ -27,6 +27,7 @@ class StoreServer(BaseModel):
     ports: dict[str, int]
     record: Record
     bucket: str = BUCKET
+    address: str = LOOPBACK
 
     @property
     def pid(self) -> int:
@@ -46,7 +47,7 @@ class StoreServer(BaseModel):
 
     def alive(self) -> bool:
         """Tell whether the recorded process runs and accepts connections."""
-        return self.record.process() is not None and answers(self.ports["s3"])
+        return self.record.process() is not None and answers(self.ports["s3"], self.address)
 
     def stop(self) -> None:
         """End the server; returns when it has ended. Its data stay."""
@@ -56,12 +57,15 @@ class StoreServer(BaseModel):
             Path(f"/tmp/seaweedfs-{service}-grpc-{port + GRPC}.sock").unlink(missing_ok=True)
 
 
-def start_store(state_dir: Path, *, bucket: str = BUCKET, timeout: float = 60.0) -> StoreServer:
+def start_store(
+    state_dir: Path, *, bucket: str = BUCKET, address: str = LOOPBACK, timeout: float = 60.0
+) -> StoreServer:
     """Start SeaweedFS over ``<state_dir>/store``: the same data and credentials as the last time, if there was one.
 
     Args:
         state_dir: the cluster's state folder; made if missing.
         bucket: made if missing.
+        address: of this machine, to listen on; SeaweedFS's internal ports ask for no key, so its network is private.
         timeout: seconds until the store must take a write.
 
     Raises:
@@ -78,8 +82,8 @@ def start_store(state_dir: Path, *, bucket: str = BUCKET, timeout: float = 60.0)
         weed,
         "mini",
         f"-dir={folder / 'data'}",
-        f"-ip={LOOPBACK}",
-        f"-ip.bind={LOOPBACK}",
+        f"-ip={address}",
+        f"-ip.bind={address}",
         *(f"-{service}.port={port}" for service, port in ports.items()),
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
@@ -95,12 +99,13 @@ def start_store(state_dir: Path, *, bucket: str = BUCKET, timeout: float = 60.0)
     log = folder / "weed.log"
     record = start(command, env=env, log=log, record=folder / "process.json", cwd=folder)
     server = StoreServer(
-        endpoint=f"http://{LOOPBACK}:{ports['s3']}",
+        endpoint=f"http://{address}:{ports['s3']}",
         access_key=access_key,
         secret_key=secret_key,
         ports=ports,
         record=record,
         bucket=bucket,
+        address=address,
     )
     wait_ready(record, lambda: _takes_a_write(server), what="the object store", log=log, timeout=timeout)
     return server
@@ -128,7 +133,7 @@ def _ports(path: Path) -> dict[str, int]:
 
 def _takes_a_write(server: StoreServer) -> bool:
     """Tell whether a write succeeds; the port is open some seconds before the volumes are ready."""
-    if not answers(server.ports["s3"]):
+    if not answers(server.ports["s3"], server.address):
         return False
     import boto3
     from botocore.config import Config

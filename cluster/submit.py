@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from ray.job_submission import JobStatus, JobSubmissionClient
 
+from cluster.metadata import job_metadata
 from cluster.ray_head import RayHead
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -50,7 +51,7 @@ def submit(
         log: everything that the job prints is also written here.
         show: called with each line that the job itself prints, but for its result and Ray's own log lines.
         checkout: the job's working directory.
-        metadata: kept with the job by Ray.
+        metadata: kept with the job by Ray, beside the verb, the recipe and the commit (`job_metadata`).
 
     Returns:
         The JSON object in the last line that the job printed.
@@ -61,7 +62,11 @@ def submit(
     """
     client = JobSubmissionClient(head.dashboard_url, headers=head.headers())
     job = _submitted(
-        client, entrypoint=shlex.join(argv), runtime_env=runtime_env(checkout), metadata=metadata, entrypoint_num_cpus=0
+        client,
+        entrypoint=shlex.join(argv),
+        runtime_env=runtime_env(checkout),
+        metadata=job_metadata(argv, checkout) | (metadata or {}),
+        entrypoint_num_cpus=0,
     )
     lines: list[str] = []
     try:

@@ -3,11 +3,13 @@
 import argparse
 import json
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from jobs._cluster import leave
+from jobs._errors import mendable, root
 from sketchray.config import Config, ConfigError, load_config
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -26,6 +28,15 @@ def recipe_path(name: str) -> Path:
         known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
         raise ConfigError(f"no recipe {name!r}; known: {known}")
     return path
+
+
+def recipe_place(name: str) -> Path | str:
+    """Return where a recipe is: what `recipe_path` says, or the URI that it is given by.
+
+    Raises:
+        ConfigError: as `recipe_path`.
+    """
+    return name if "://" in name else recipe_path(name)
 
 
 def run_verb(
@@ -48,23 +59,27 @@ def run_verb(
         failed: tells of a result whether it is a failure for all that; None if none is.
 
     Returns:
-        The exit status: 0; 1 for such a result; 2 after one clear line on standard error for anything the user can
-        mend; 130 after Ctrl-C.
+        The exit status: 0; 1 for such a result, and after a traceback and a line for a defect of ours; 2 after one
+        clear line on standard error for anything the user can mend, wherever it went wrong; 130 after Ctrl-C.
     """
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog=f"python -m jobs.{verb}", description=doc, formatter_class=plain)
-    parser.add_argument("--recipe", metavar="NAME", help="a name in jobs/recipes, or a YAML file")
+    parser.add_argument("--recipe", metavar="NAME", help="a name in jobs/recipes, a YAML file, or its URI in a store")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="dotted overrides, e.g. method.tau=0.1")
     args = parser.parse_args(argv)
     try:
-        recipe = recipe_path(args.recipe) if args.recipe else None
+        recipe = recipe_place(args.recipe) if args.recipe else None
         result = run(load_config(cls, verb=verb, recipe=recipe, overrides=args.overrides))
-    except (ConfigError, ValueError, OSError) as error:
-        print(f"{verb}: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print(f"{verb}: interrupted", file=sys.stderr)
         return 130
+    except Exception as error:
+        if told := mendable(error):
+            print(f"{verb}: {told}", file=sys.stderr)
+            return 2
+        traceback.print_exc()
+        print(f"{verb}: failed, and not by what it was told: {root(error)}", file=sys.stderr)
+        return 1
     leave()  # or a worker's log line could come after the last one
     print(json.dumps(result), flush=True)
     return int(failed is not None and failed(result))

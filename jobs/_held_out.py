@@ -43,6 +43,7 @@ class HeldOut:
         self._fit, self._tables = fit, tables
         self._rank, self._world_size = rank, world_size
         self._kept: dict[Modality, list[tuple[Tensor, list[str]]]] = {}
+        self._shares: dict[Modality, Embedded] = {}
 
     def embed(self, encoder: Encoder, device: torch.device) -> dict[Modality, Embedded]:
         """Return all ranks' samples by modality; all ranks call.
@@ -50,8 +51,12 @@ class HeldOut:
         The encoder comes back in the mode it was in, and no random number is drawn: training goes on as without it.
         """
         with resting(encoder), torch.no_grad():
-            shares = {modality: self._embed(encoder, modality, device) for modality in self._tables}
-        return {modality: self._gather(share) for modality, share in shares.items()}
+            self._shares = {modality: self._embed(encoder, modality, device) for modality in self._tables}
+        return {modality: self._gather(share) for modality, share in self._shares.items()}
+
+    def own(self, modality: Modality) -> tuple[Tensor, Embedded]:
+        """Return this rank's pictures, uint8 (N, 3, S, S), and how the encoder saw them when it was asked last."""
+        return torch.cat([images for images, _ in self._kept[modality]]), self._shares[modality]
 
     def _embed(self, encoder: Encoder, modality: Modality, device: torch.device) -> Embedded:
         vectors, classes = [np.empty((0, encoder.dim), np.float32)], list[str]()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from tqdm import tqdm
 
 LINE_EVERY_S = 5.0
@@ -35,6 +36,10 @@ class Progress:
             self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(done - self._bar.n)
 
+    def say(self, text: str) -> None:
+        """Print a line of its own, above the bar where there is one."""
+        self._bar.write(text, file=sys.stderr)
+
     def add(self, count: int = 1) -> None:
         """Move the bar on by ``count`` units."""
         self._bar.update(count)
@@ -61,7 +66,9 @@ class _Board:
 @contextlib.contextmanager
 def remote_progress(total: int, label: str, *, unit: str) -> Iterator[Any]:
     """Show what a remote worker posts: yields an actor handle with ``post.remote(done, note)``."""
-    board = _Board.remote()  # type: ignore[attr-defined]  # added by the ray.remote decorator
+    # On the node of this process: another may be lost, and what it showed with it.
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    board = _Board.options(scheduling_strategy=here).remote()  # type: ignore[attr-defined]  # by the decorator
     stop = threading.Event()
     bar = Progress(total, label, unit=unit)
 

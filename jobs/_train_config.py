@@ -1,38 +1,23 @@
 """Configuration of a training run, and what it builds: the method and the two streams."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
 
-from jobs._streams import DecodeResources, StreamConfig
-from sketchray.config import Config, digest
+from jobs._streams import StreamConfig
+from jobs._tracking_config import TrackingConfig
+from jobs._train_resources import Resources
+from sketchray.config import Config, ConfigError, digest
 from sketchray.data.multicrop import MultiCropConfig
 from sketchray.data.reading import DataConfig
 from sketchray.data.samples import Modality
 from sketchray.data.transforms import AugmentConfig
 from sketchray.encoders import EncoderConfig
 from sketchray.methods import Method, create_method
+from sketchray.methods.compute import ComputeConfig
 
-
-class Resources(Config):
-    """What a run takes of the cluster. It is no part of the run's identity: the same run may go on with other workers.
-
-    Attributes:
-        workers: Ray Train workers; each batch must be divisible by it.
-        cpus: logical CPUs a worker asks for.
-        gpu: one GPU a worker (nccl) instead of CPUs alone (gloo).
-        threads: torch threads in each worker.
-        decode: what each of a worker's two streams may take.
-        max_failures: worker failures to recover from before the run fails.
-    """
-
-    workers: int = 2
-    cpus: float = 1.0
-    gpu: bool = False
-    threads: int = 1
-    decode: DecodeResources = DecodeResources()
-    max_failures: int = 3
+CRITERION = "val/map@all[plain]"  # the evaluator's first metric, as `jobs._validation.Validator` names it
 
 
 class TrainConfig(Config):
@@ -52,7 +37,11 @@ class TrainConfig(Config):
             are embedded and measured; 0 for none.
         calibrate_per_class: after the last step so many sketches and photos of each held-out class say what a
             similarity is worth (`Calibration`), where classes are held out; 0 for none.
+        ship: the encoder of the last step, or that of the checkpoint with the best retrieval among the held-out
+            classes, which needs ``validate_per_class``.
         seed: of initialisation, order and augmentation.
+        compute: how a step is computed. Of it only what changes numbers by more than rounding is in the run's name.
+        tracking: curves and pictures of the run; no part of its name either.
         data: where the samples are; only their ``seen`` rows are trained on, only ``val`` rows are measured.
         resources: what the run takes of the cluster.
     """
@@ -70,7 +59,10 @@ class TrainConfig(Config):
     prepare_per_class: int = 20
     validate_per_class: int = Field(default=0, ge=0)
     calibrate_per_class: int = Field(default=50, ge=0)
+    ship: Literal["last", "best"] = "last"
     seed: int = 0
+    compute: ComputeConfig = ComputeConfig()
+    tracking: TrackingConfig = TrackingConfig()
 
     def run_id(self, fingerprint: str, *, calibration: str | None = None) -> str:
         """Name the run: the same arguments on the same data give the same name, on any number of workers.
@@ -80,10 +72,28 @@ class TrainConfig(Config):
             calibration: of the calibration set, None without one.
         """
         # A run that does not validate, or not calibrate, has the name it had before there was either.
-        apart = {"data", "resources", "calibrate_per_class"}
+        apart = {"data", "resources", "calibrate_per_class", "compute", "tracking"}
         apart |= set() if self.validate_per_class else {"validate_per_class"}
+        apart |= set() if self.ship == "best" else {"ship"}
         data = {"data": fingerprint} | ({"calibration": calibration} if calibration else {})
-        return digest(self.model_dump(mode="json", exclude=apart) | data)
+        compute = {"compute": self.compute.identity()} if self.compute.identity() else {}
+        return digest(self.model_dump(mode="json", exclude=apart) | data | compute)
+
+    @property
+    def criterion(self) -> str | None:
+        """What tells the best checkpoint: retrieval on held-out seen classes; None for a run that does not validate."""
+        return CRITERION if self.validate_per_class else None
+
+    def check(self) -> None:
+        """Refuse what no worker could do.
+
+        Raises:
+            ConfigError: what resources or tracking cannot be, or there is no criterion to ship the best by.
+        """
+        self.tracking.check()
+        self.resources.check(sketch_batch=self.sketch_batch, photo_batch=self.photo_batch)
+        if self.ship == "best" and self.criterion is None:
+            raise ConfigError("ship=best needs validate_per_class above 0 and data.held_out: what says which is best")
 
     def create(self, classes: list[str]) -> Method:
         """Build the method for these seen classes, the same on every worker.
@@ -93,7 +103,8 @@ class TrainConfig(Config):
         """
         torch.manual_seed(self.seed)
         options = dict(self.method)
-        return create_method(options.pop("name", ""), classes=classes, encoder=self.encoder, **options)
+        method = create_method(options.pop("name", ""), classes=classes, encoder=self.encoder, **options)
+        return self.compute.placed(method)
 
     def stream(
         self, modality: Modality, *, augmented: bool = True, crops: MultiCropConfig | None = None

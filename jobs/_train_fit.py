@@ -6,8 +6,11 @@ from typing import Any
 
 import ray
 import ray.train
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch import TorchTrainer
 
+from jobs._checkpoints import Checkpoints
+from jobs._process_group import NodeTorchConfig
+from jobs._tracking_run import RunTracking
 from jobs._train_config import TrainConfig
 from jobs._train_data import TrainData
 from jobs._train_worker import Worker
@@ -30,8 +33,8 @@ def fit(
     board: Any = None,
     ship: Callable[[Worker], None] | None = None,
     callbacks: Sequence[Any] = (),
-) -> ray.train.Result:
-    """Train, or go on from the last checkpoint of the run of this name.
+) -> Checkpoints:
+    """Train, or go on from the last checkpoint of the run of this name; return the run's checkpoints.
 
     Args:
         config: the run.
@@ -46,16 +49,19 @@ def fit(
         ray.train.TrainingFailedError: it failed more often than the configuration allows.
     """
     shared = ray.put(data)
+    place = store.child(f"runs/{name}")
+    checkpoints = Checkpoints(place, criterion=config.criterion)
 
     def train_loop() -> None:
-        worker = Worker(config, ray.get(shared))
-        worker.run(board)
+        worker = Worker(config, ray.get(shared), checkpoints)
+        worker.run(board, RunTracking(config, store=place, name=name, step=worker.step, rank=worker.rank))
         if ship is not None:
             ship(worker)
 
     for attempt in range(1, SETUP_ATTEMPTS + 1):
         try:
-            return trainer(config, train_loop, store=store, name=name, callbacks=callbacks).fit()
+            trainer(config, train_loop, store=store, name=name, callbacks=callbacks).fit()
+            return checkpoints
         except ray.train.ControllerError as error:
             if attempt == SETUP_ATTEMPTS:
                 raise
@@ -66,24 +72,23 @@ def fit(
 def trainer(
     config: TrainConfig, train_loop: Callable[[], None], *, store: Store, name: str, callbacks: Sequence[Any] = ()
 ) -> TorchTrainer:
-    """Set up Ray Train: workers and their resources, the store as storage, recovery from the last checkpoint."""
+    """Set up Ray Train: workers and their resources, and how often it may start them anew."""
     resources = config.resources
     filesystem, base = store.arrow()
     run_config: Any = ray.train.RunConfig  # type checkers see the one of Ray Train's first version
     return TorchTrainer(
         train_loop,
         scaling_config=ray.train.ScalingConfig(
-            num_workers=resources.workers,
+            num_workers=resources.worlds,  # type: ignore[arg-type]  # checked against the first version's too
             use_gpu=resources.gpu,
             resources_per_worker={"CPU": resources.cpus} | ({"GPU": 1} if resources.gpu else {}),
         ),
-        torch_config=TorchConfig(backend="nccl" if resources.gpu else "gloo", timeout_s=120),
+        torch_config=NodeTorchConfig(backend="nccl" if resources.gpu else "gloo", timeout_s=120),
         run_config=run_config(
             name=name,
             storage_path=f"{base}/runs",
             storage_filesystem=filesystem,
             failure_config=ray.train.FailureConfig(max_failures=resources.max_failures),
-            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
             callbacks=list(callbacks),
             worker_runtime_env={"env_vars": KEEP_MEMORY},
         ),

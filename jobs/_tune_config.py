@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from jobs._tracking_config import NO_TRACKING
 from jobs._train_config import TrainConfig
 from jobs._train_data import class_names
 from jobs._tune_space import Space
@@ -20,7 +21,7 @@ class TuneConfig(Config):
     Attributes:
         train: what the trials have in common: the recipe's training section.
         space: a distribution by dotted key of ``train``, as ``{method.inst: {loguniform: [0.01, 1]}}``.
-        trials: how many configurations are tried.
+        trials: how many configurations are tried; the first is the recipe's own, which the others are to beat.
         concurrent: how many at once; each takes what ``train.resources`` says.
         grace_steps: no trial is stopped before this step; None is the first checkpoint.
         reduction: of the trials that reach a rung (``grace_steps`` times a power of this), one in so many goes on.
@@ -63,7 +64,14 @@ class TuneConfig(Config):
             count = max(2, round(self.held_out * len(class_names(seen))))
             data = data.model_copy(update={"held_out": count})
             samples = hold_out(samples, count, seed=data.held_out_seed)
-        base = self.train.model_copy(update={"data": data, "validate_per_class": self.validate_per_class})
+        base = self.train.model_copy(
+            update={
+                "data": data,
+                "validate_per_class": self.validate_per_class,
+                "ship": "last",
+                "tracking": NO_TRACKING,
+            }
+        )
         return base, samples.filter(pc.is_in(samples["split"], value_set=pa.array(["seen", "val"])))
 
     def asha(self, base: TrainConfig, space: Space) -> dict[str, Any]:
@@ -72,7 +80,8 @@ class TuneConfig(Config):
         Raises:
             ConfigError: ``grace_steps`` beyond the last step.
         """
-        steps = max(int(value) for value in (space["steps"].ends if "steps" in space else (base.steps,)) if value)
+        ends = space["steps"].ends if "steps" in space else (base.steps,)
+        steps = int(max(end for end in ends if isinstance(end, int | float)))
         grace = self.grace_steps or min(base.checkpoint_every, steps)
         if grace > steps:
             raise ConfigError(f"grace_steps={grace}: a trial has no more than {steps} steps")

@@ -10,12 +10,14 @@ from sketchray.config import Config, ConfigError, build_config, override
 from sketchray.methods.registry import method_config
 
 Scalar = bool | int | float | str | None
-Point = dict[str, Scalar]  # one trial's values by dotted key
+Value = Scalar | list[Scalar]
+Point = dict[str, Value]  # one trial's values by dotted key
 
 FORMS = "{uniform: [low, high]}, {loguniform: [low, high]}, {integer: [low, high]} or {choice: [...]}"
-# What makes trials comparable: the samples that are learnt from, and those that are measured on.
-FIXED = ("data", "resources", "validate_per_class", "calibrate_per_class")
+# What makes trials comparable, as the samples that are learnt from and measured on, and what changes no trial.
+FIXED = ("data", "resources", "validate_per_class", "calibrate_per_class", "ship", "tracking")
 DIGITS = 4
+ABSENT = object()
 
 
 class Domain(Config):
@@ -25,13 +27,13 @@ class Domain(Config):
         uniform: a number between two.
         loguniform: a number between two positive ones, uniform in its logarithm.
         integer: a whole number between two, both included.
-        choice: one of these.
+        choice: one of these, each a plain value or a list of them.
     """
 
     uniform: tuple[float, float] | None = None
     loguniform: tuple[float, float] | None = None
     integer: tuple[int, int] | None = None
-    choice: tuple[Scalar, ...] | None = Field(default=None, min_length=1)
+    choice: tuple[Value, ...] | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _check(self) -> "Domain":
@@ -45,22 +47,42 @@ class Domain(Config):
         return self
 
     @property
-    def ends(self) -> tuple[Scalar, ...]:
+    def ends(self) -> tuple[Value, ...]:
         """Both bounds, or every choice."""
         return self.choice or self.uniform or self.loguniform or self.integer or ()
 
-    def sampler(self) -> Any:
-        """Return Ray Tune's distribution."""
-        from ray import tune
+    def distribution(self) -> Any:
+        """Return Optuna's distribution: of the value, or of a choice's place in the list of them."""
+        from optuna import distributions
 
         if self.choice is not None:
-            return tune.choice(list(self.choice))
+            return distributions.CategoricalDistribution(range(len(self.choice)))
         if self.integer is not None:
-            return tune.randint(self.integer[0], self.integer[1] + 1)
-        if self.loguniform is not None:
-            return tune.loguniform(*self.loguniform)
-        assert self.uniform is not None
-        return tune.uniform(*self.uniform)
+            return distributions.IntDistribution(*self.integer)
+        low, high = self._bounds()
+        return distributions.FloatDistribution(low, high, log=self.loguniform is not None)
+
+    def value_of(self, drawn: Any) -> Value:
+        """Return the value that Optuna drew: with four significant digits, and still within the bounds."""
+        if self.choice is not None:
+            return self.choice[int(drawn)]
+        if not isinstance(drawn, float):
+            return int(drawn)
+        low, high = self._bounds()
+        return min(max(float(f"{drawn:.{DIGITS}g}"), low), high)
+
+    def drawn_as(self, value: Value) -> Any:
+        """Return what Optuna would have drawn for a value, None where it would not have drawn it."""
+        if self.choice is not None:
+            return self.choice.index(value) if value in self.choice else None
+        low, high = self._bounds()
+        number = isinstance(value, int if self.integer else int | float) and not isinstance(value, bool)
+        return value if number and low <= value <= high else None  # type: ignore[operator]  # it is a number
+
+    def _bounds(self) -> tuple[float, float]:
+        bounds = self.integer or self.loguniform or self.uniform
+        assert bounds is not None, "a choice has no bounds"
+        return bounds
 
 
 Space = dict[str, Domain]
@@ -103,9 +125,21 @@ def at_point(base: TrainConfig, point: Point) -> TrainConfig:
     return config
 
 
-def rounded(point: Point) -> Point:
-    """Return a drawn point with four significant digits: what a report shows is then what was tried."""
-    return {key: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for key, v in point.items()}
+def present_point(base: TrainConfig, space: Space) -> Point:
+    """Return what the keys of a space are without any search; a key that the method does not have is left out."""
+    options = dict(base.method)
+    method = method_config(options.pop("name", ""), **options)
+    values = {key: _value(base, method, key.split(".")) for key in space}
+    return {key: value for key, value in values.items() if value is not ABSENT}
+
+
+def _value(base: TrainConfig, method: Config, path: list[str]) -> Any:
+    if path == ["method", "name"]:
+        return base.method["name"]
+    found: Any = method if path[0] == "method" else base
+    for name in path[1:] if path[0] == "method" else path:
+        found = getattr(found, name, ABSENT)
+    return found
 
 
 def _leaves(space: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:

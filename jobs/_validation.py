@@ -2,9 +2,11 @@
 
 import torch
 
-from jobs._held_out import HeldOut
+from jobs._held_out import Embedded, HeldOut
+from jobs._tracking import Picture
 from jobs._train_config import TrainConfig
 from jobs._train_data import Tables
+from jobs._validation_sheet import retrieval_sheet
 from sketchray.encoders import Encoder
 from sketchray.evaluation import evaluate
 
@@ -30,3 +32,18 @@ class Validator:
         sketches, photos = embedded["sketch"], embedded["photo"]
         evaluation = evaluate(sketches.vectors_ND, sketches.classes, photos.vectors_ND, photos.classes)
         return {f"val/{name}": value for name, value in evaluation.metrics.items()}
+
+    def sheet(self, count: int) -> Picture:
+        """Draw a sketch of each class, at most ``count``, with the photos nearest to it, as `measure` saw them last.
+
+        Only this rank's share is on it: a part of the sketches asks a part of the photos.
+        """
+        sketches_N3HW, sketches = self._samples.own("sketch")
+        photos_M3HW, photos = self._samples.own("photo")
+        first = [sketches.classes.index(name) for name in sorted(set(sketches.classes))][:count]
+        return retrieval_sheet(
+            sketches_N3HW[first].numpy(),
+            Embedded(sketches.vectors_ND[first], [sketches.classes[row] for row in first]),
+            photos_M3HW.numpy(),
+            photos,
+        )

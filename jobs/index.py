@@ -20,7 +20,6 @@ from jobs._cli import run_verb
 from jobs._index_build import build
 from jobs._index_compact import CompactConfig, compact
 from jobs._index_config import BuildConfig
-from jobs._index_errors import plainly
 from jobs._index_gc import GcConfig, gc
 from jobs._index_rollback import RollbackConfig, rollback
 from jobs._index_update import UpdateConfig, update
@@ -41,11 +40,11 @@ def main(argv: Sequence[str]) -> int:
     """Run the verb that the first argument names, or ``build``.
 
     Returns:
-        The exit status: 0, 1 if a verification found damage, 2 for what the user can mend, 130 after Ctrl-C.
+        The exit status, as `run_verb` has it: 1 also if a verification found damage.
     """
     verb, arguments = (argv[0], argv[1:]) if argv and argv[0] in VERBS else ("build", argv)
     config, run = VERBS[verb]
-    return run_verb("index", config, plainly(run), doc=__doc__, argv=arguments, failed=is_damaged)
+    return run_verb("index", config, run, doc=__doc__, argv=arguments, failed=is_damaged)
 
 
 def is_damaged(result: dict[str, Any]) -> bool:

@@ -8,6 +8,8 @@ encoder's score, and with ``validate_per_class=20`` each report also measures th
 """
 
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pyarrow.compute as pc
@@ -25,8 +27,16 @@ from sketchray.data.samples import data_fingerprint
 from sketchray.storage import default_store
 
 
-def run(config: TrainConfig) -> dict[str, Any]:
-    """Train, or go on, or find the finished run; return its result."""
+def run(
+    config: TrainConfig, *, progress: Callable[..., AbstractContextManager[Any]] = remote_progress
+) -> dict[str, Any]:
+    """Train, or go on, or find the finished run; return its result.
+
+    Args:
+        config: the run.
+        progress: what shows the steps that the workers report, in the manner of `remote_progress`.
+    """
+    config.check()
     store = default_store()
     samples = read_samples(config.data)
     fingerprint = data_fingerprint(samples.filter(pc.equal(samples["split"], "seen")))
@@ -42,9 +52,10 @@ def run(config: TrainConfig) -> dict[str, Any]:
     def ship(worker: Worker) -> None:
         worker.ship(uri, card)
 
-    with remote_progress(config.steps, "train", unit="step") as board:
-        finished = fit(config, data, store=store, name=run_id, board=board, ship=ship)
-    return result | {"status": "trained", "metrics": finished.metrics}
+    with progress(config.steps, "train", unit="step") as board:
+        checkpoints = fit(config, data, store=store, name=run_id, board=board, ship=ship)
+    shipped = checkpoints.best() if config.ship == "best" else checkpoints.last()
+    return result | {"status": "trained", "metrics": shipped.metrics if shipped else {}}
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -90,16 +91,63 @@ def dino_weights(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def dinov2_weights(tmp_path: Path) -> Path:
+    """A folder with a small DINOv2 for images of 32 pixels, with the token of its pretraining."""
+    from transformers import Dinov2Config, Dinov2Model
+
+    config = Dinov2Config(
+        hidden_size=12, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=2, image_size=32, patch_size=8,
+        drop_path_rate=0.5,
+    )  # fmt: skip
+    return save_randomised(Dinov2Model(config), tmp_path / "dinov2")
+
+
+@pytest.fixture
+def clip_weights(tmp_path: Path) -> Path:
+    """A folder with a small CLIP, texts and images: for images of 32 pixels."""
+    from transformers import CLIPConfig, CLIPModel
+
+    common = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24, "projection_dim": 6}
+    config = CLIPConfig(
+        text_config={**common, "hidden_size": 8, "vocab_size": 20},
+        vision_config={**common, "hidden_size": 12, "image_size": 32, "patch_size": 8, "attention_dropout": 0.5},
+        projection_dim=6,
+    )
+    return save_randomised(CLIPModel(config), tmp_path / "clip")
+
+
+@pytest.fixture
+def resnet18_weights(tmp_path: Path) -> Path:
+    """A folder with a small ResNet of plain blocks and its classifier."""
+    return save_resnet(tmp_path / "resnet18", layer_type="basic", hidden_sizes=[4, 8])
+
+
+@pytest.fixture
+def resnet50_weights(tmp_path: Path) -> Path:
+    """A folder with a small ResNet of bottlenecks and its classifier."""
+    return save_resnet(tmp_path / "resnet50", layer_type="bottleneck", hidden_sizes=[8, 16])
+
+
+def save_resnet(folder: Path, **sizes: Any) -> Path:
+    """Save a small ResNet whose normalisations have statistics, as after a training."""
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    network = ResNetForImageClassification(ResNetConfig(embedding_size=6, depths=[1, 2], num_labels=CLASSES, **sizes))
+    generator = torch.Generator().manual_seed(1)
+    for name, statistic in network.named_buffers():
+        if statistic.is_floating_point():
+            statistic.copy_(torch.rand(statistic.shape, generator=generator) + (0.5 if name.endswith("var") else 0.0))
+    return save_randomised(network, folder)
+
+
+@pytest.fixture
 def published(request: pytest.FixtureRequest) -> Callable[[str], Path]:
-    """Return where a backbone's small random weights are, by its name."""
-    fixtures = {
-        "cse_resnet50": "cse_resnet50_weights",
-        "convnextv2_tiny": "convnextv2_weights",
-        "dino_vitb16": "dino_weights",
-    }
+    """Return where small random weights for a backbone are, by its name."""
+    kinds = {"cse": "cse_resnet50", "convnextv2": "convnextv2", "dino": "dino", "dinov2": "dinov2", "clip": "clip"}
 
     def of(name: str) -> Path:
-        path: Path = request.getfixturevalue(fixtures[name])
+        kind = name.partition("_")[0]
+        path: Path = request.getfixturevalue(f"{kinds.get(kind, kind)}_weights")
         return path
 
     return of

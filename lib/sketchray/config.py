@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from sketchray.storage import NotFound, read_uri
+
 
 class ConfigError(ValueError):
     """A recipe or an override that cannot be used; the message names the key and what was expected."""
@@ -41,7 +43,7 @@ def load_config(
     cls: type[C],
     *,
     verb: str,
-    recipe: Path | None = None,
+    recipe: Path | str | None = None,
     overrides: Sequence[str] = (),
     shared: Sequence[str] = ("data",),
     nested: Sequence[str] = ("train",),
@@ -51,7 +53,7 @@ def load_config(
     Args:
         cls: the verb's configuration class.
         verb: the recipe section that belongs to it.
-        recipe: a recipe file, or None for the class's own defaults.
+        recipe: a recipe file or its URI in a store, or None for the class's own defaults.
         overrides: dotted assignments; values are read as YAML (``3``, ``true``, ``[a, b]``, ``{k: v}``).
         shared: sections that any verb with a field of that name takes over.
         nested: verbs whose whole configuration any verb with a field of that name takes over.
@@ -105,15 +107,15 @@ def build_config(cls: type[C], values: Mapping[str, Any], *, where: str = "") ->
         raise ConfigError(_explain(cls, error, where)) from error
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _read_yaml(place: Path | str) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"no recipe {path}") from error
+        document = yaml.safe_load(read_uri(str(place)).decode())
+    except NotFound as error:
+        raise ConfigError(f"no recipe {place}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not readable as YAML ({error})") from error
+        raise ConfigError(f"{place}: not readable as YAML ({error})") from error
     if not isinstance(document, dict):
-        raise ConfigError(f"{path}: a recipe is a mapping of verbs to their configuration")
+        raise ConfigError(f"{place}: a recipe is a mapping of verbs to their configuration")
     return document
 
 

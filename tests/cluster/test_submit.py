@@ -32,6 +32,10 @@ def head(cluster: State) -> RayHead:
     return cluster.ray
 
 
+def client(head: RayHead) -> JobSubmissionClient:
+    return JobSubmissionClient(head.dashboard_url, headers=head.headers())
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout in miniature, with everything that must not travel."""
@@ -50,7 +54,8 @@ def test_a_job_sees_its_own_copy_the_store_and_nothing_of_git_or_local_state(
 ) -> None:
     shown: list[str] = []
     log = tmp_path / "log"
-    seen = submit(head, ["python", "look.py"], log=log, show=shown.append, checkout=checkout)
+    command, metadata = ["python", "look.py", "--recipe", "a-look"], {"for": "a test"}
+    seen = submit(head, command, log=log, show=shown.append, checkout=checkout, metadata=metadata)
     assert "runtime_resources/py_modules_files" in seen["library"]
     assert "runtime_resources/working_dir_files" in seen["jobs"]
     assert seen["files"] == [".gitignore", "jobs", "look.py"]
@@ -59,6 +64,8 @@ def test_a_job_sees_its_own_copy_the_store_and_nothing_of_git_or_local_state(
     assert seen["env"]["OMP_NUM_THREADS"] == "1"
     assert shown == ["here and there"]
     assert "here and there" in log.read_text()
+    (job,) = [job for job in client(head).list_jobs() if "look.py" in job.entrypoint]
+    assert (job.metadata or {}).items() >= {"recipe": "a-look", "for": "a test"}.items()
 
 
 @pytest.mark.slow
@@ -93,8 +100,7 @@ def test_ctrl_c_stops_the_job(head: RayHead, checkout: Path, tmp_path: Path) -> 
     finally:
         signal.signal(signal.SIGINT, before)
     assert time.monotonic() - started < 60
-    client = JobSubmissionClient(head.dashboard_url, headers=head.headers())
-    (job,) = [job for job in client.list_jobs() if "endless.py" in job.entrypoint]
+    (job,) = [job for job in client(head).list_jobs() if "endless.py" in job.entrypoint]
     assert job.status == "STOPPED"
 
 

@@ -27,12 +27,15 @@ def test_a_mistake_is_one_clear_line(capsys: pytest.CaptureFixture[str], argv: l
     assert err.startswith("train: ")
 
 
-def test_a_defect_of_ours_keeps_its_traceback() -> None:
+def test_a_defect_of_ours_keeps_its_traceback_and_ends_with_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     def broken(config: Small) -> dict[str, int]:
         raise KeyError("ours")
 
-    with pytest.raises(KeyError):
-        run_verb("train", Small, broken, doc=None, argv=[])
+    assert run_verb("train", Small, broken, doc=None, argv=[]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" in err
+    assert err.splitlines()[-1] == "train: failed, and not by what it was told: KeyError: 'ours'"
 
 
 def test_recipes_are_found_by_name() -> None:

@@ -108,7 +108,7 @@ def test_a_killed_job_goes_on_and_ends_with_the_encoder_of_an_undisturbed_one(mi
     arguments, environment = command(mini_root, tmp_path / "killed")
     job = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 240
-    while not list((tmp_path / "killed").glob("runs/*/step-*")):
+    while not list((tmp_path / "killed").glob("runs/*/checkpoints/*.json")):
         assert job.poll() is None, "the job ended before it could be killed"
         assert time.monotonic() < deadline, "no checkpoint"
         time.sleep(0.05)

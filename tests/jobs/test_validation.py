@@ -33,6 +33,9 @@ BEFORE = {
     "resources",
     "validate_per_class",
     "calibrate_per_class",
+    "ship",
+    "compute",
+    "tracking",
 }  # what names no run that neither validates nor calibrates
 
 

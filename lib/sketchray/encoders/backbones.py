@@ -1,6 +1,7 @@
 """Backbones by name: an image network that gives pooled features, and the classifier it was trained with.
 
-To add one, write a `Backbone` in a file of its own and register it with one line there.
+One more size of a network that is here is one line in its file; another network is a `Backbone` in a file of its own,
+with such a line (CONTRIBUTING.md has the list).
 
 Shapes: B images, D features, h x w places of the last layer.
 """
@@ -11,6 +12,8 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from sketchray.encoders.cards import BackboneCard, Channels
+
 
 class Backbone(nn.Module, ABC):
     """A network from normalised images to pooled features, with no classifier of its own.
@@ -18,24 +21,44 @@ class Backbone(nn.Module, ABC):
     It stays in evaluation mode whatever its parent does: batch-norm statistics are those of its pretraining and nothing
     in it is random. So an image's features do not depend on the rest of its batch, and N workers equal one.
 
+    Args:
+        card: what the registry says of it.
+
     Attributes:
-        dim: features an image.
-        mean: subtracted from each pixel (0 to 255) before the network; one number, or one a channel.
-        std: divides it afterwards.
-        licence: of the weights, for the card of what is built on them.
+        card: the same.
+        dim: features an image; the card's, unless the weights are of another size.
         conditional: it looks at an image differently when told that it is a photo.
-        mean_pooled: the features are by their nature the mean of features at places, as in a convolutional network.
         architecture: what builds the same network without its weights at hand, as JSON has it; None where the name says
             it all.
     """
 
     dim: int
-    mean: float | tuple[float, float, float]
-    std: float | tuple[float, float, float]
-    licence: str
     conditional: bool = False
-    mean_pooled: bool = True
     architecture: dict[str, Any] | None = None
+
+    def __init__(self, card: BackboneCard) -> None:
+        super().__init__()
+        self.card = card
+
+    @property
+    def mean(self) -> Channels:
+        """What `normalise` subtracts."""
+        return self.card.mean
+
+    @property
+    def std(self) -> Channels:
+        """What `normalise` divides by."""
+        return self.card.std
+
+    @property
+    def mean_pooled(self) -> bool:
+        """Whether its map has the features' parts by nature."""
+        return self.card.mean_pooled
+
+    @property
+    def licence(self) -> str:
+        """The licence of its weights, for the card of what is built on them."""
+        return self.card.licence
 
     def normalise(self, images_B3HW: Tensor) -> Tensor:
         """Return pixels (0 to 255, of a float dtype) as `forward` wants them."""
@@ -86,23 +109,23 @@ class Create(Protocol):
         """Build it."""
 
 
-_BACKBONES: dict[str, Create] = {}
+_BACKBONES: dict[str, tuple[BackboneCard, Create]] = {}
 
 
-def register_backbone(name: str, create: Create) -> None:
-    """Add a backbone under a name."""
-    _BACKBONES[name] = create
+def register_backbone(card: BackboneCard, create: Create) -> None:
+    """Add a backbone under its card's name."""
+    _BACKBONES[card.name] = card, create
 
 
-def register_packaged_backbone(name: str, create: Callable[[bool], Backbone]) -> None:
-    """Add a backbone that brings its own weights; ``create(pretrained)`` builds it."""
+def register_packaged_backbone(card: BackboneCard, create: Callable[[BackboneCard, bool], Backbone]) -> None:
+    """Add a backbone that brings its own weights; ``create(card, pretrained)`` builds it."""
 
     def build(*, pretrained: bool, weights: str | None, architecture: dict[str, Any] | None) -> Backbone:
         if weights is not None or architecture is not None:
-            raise ValueError(f"backbone {name} brings its own weights: leave `weights` and `architecture` out")
-        return create(pretrained)
+            raise ValueError(f"backbone {card.name} brings its own weights: leave `weights` and `architecture` out")
+        return create(card, pretrained)
 
-    register_backbone(name, build)
+    register_backbone(card, build)
 
 
 def list_backbones() -> list[str]:
@@ -124,8 +147,21 @@ def create_backbone(
     Raises:
         ValueError: no backbone of that name; weights missing, not asked for, or of another network.
     """
-    if name not in _BACKBONES:
-        raise ValueError(f"unknown backbone {name!r}; known: {', '.join(list_backbones())}")
-    backbone = _BACKBONES[name](pretrained=pretrained, weights=weights, architecture=architecture)
+    backbone = _known(name)[1](pretrained=pretrained, weights=weights, architecture=architecture)
     backbone.eval()
     return backbone
+
+
+def backbone_card(name: str) -> BackboneCard:
+    """Return what is known of a backbone.
+
+    Raises:
+        ValueError: no backbone of that name.
+    """
+    return _known(name)[0]
+
+
+def _known(name: str) -> tuple[BackboneCard, Create]:
+    if name not in _BACKBONES:
+        raise ValueError(f"unknown backbone {name!r}; known: {', '.join(list_backbones())}")
+    return _BACKBONES[name]

@@ -1,23 +1,21 @@
-"""``convnextv2_tiny``: ConvNeXt V2 (CVPR 2023), as ``facebook/convnextv2-tiny-1k-224`` on the Hugging Face hub.
+"""``convnextv2_atto``, ``convnextv2_tiny``: ConvNeXt V2 (CVPR 2023), as on the Hugging Face hub.
 
 The features are the last maps' mean over the image, normalised by the final LayerNorm: what its classifier sees.
 """
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sketchray.config import Config
-from sketchray.encoders.backbones import register_backbone
-from sketchray.encoders.huggingface import library, read_network, read_sizes, stated_sizes
-from sketchray.encoders.weights import BackboneOfWeights, find_weights
-
-NAME = "convnextv2_tiny"
+from sketchray.encoders.cards import BackboneCard
+from sketchray.encoders.huggingface import read_network
+from sketchray.encoders.library_backbone import Head, LibraryBackbone, NetworkSizes, register_library_backbone
 
 
-class ConvNeXtV2Config(Config):
+class ConvNeXtV2Sizes(NetworkSizes):
     """Sizes under the library's names; those of the Tiny network.
 
     Attributes:
@@ -34,22 +32,32 @@ class ConvNeXtV2Config(Config):
     hidden_act: str = "gelu"
     layer_norm_eps: float = 1e-12
 
+    @property
+    def dim(self) -> int:
+        """The channels of the last stage."""
+        return self.hidden_sizes[-1]
 
-class ConvNeXtV2(BackboneOfWeights):
-    """The network without its classifier.
 
-    Args:
-        config: its sizes.
-        network: the library's ``ConvNextV2Model`` of these sizes.
-    """
+class ConvNeXtV2(LibraryBackbone):
+    """The library's ``ConvNextV2Model``."""
 
-    name = NAME
+    Sizes = ConvNeXtV2Sizes
+    kinds = ("convnextv2",)
 
-    def __init__(self, config: ConvNeXtV2Config, network: nn.Module) -> None:
-        super().__init__()
-        self.architecture = config.model_dump(mode="json")
-        self.dim = config.hidden_sizes[-1]
-        self.network: Any = network
+    @classmethod
+    def random(cls, transformers: Any, sizes: ConvNeXtV2Sizes) -> nn.Module:
+        """Return a ``ConvNextV2Model``."""
+        settings = transformers.ConvNextV2Config(**sizes.model_dump(), num_stages=len(sizes.depths))
+        network: nn.Module = transformers.ConvNextV2Model(settings)
+        return network
+
+    @classmethod
+    def read(cls, transformers: Any, name: str, folder: Path) -> tuple[nn.Module, Head]:
+        """Return a ``ConvNextV2Model`` with a folder's weights, and its classifier if it is there."""
+        head = ("classifier.weight", "classifier.bias")
+        model, has_head = read_network(transformers.ConvNextV2ForImageClassification, name, folder, may_lack=head)
+        classifier = model.classifier
+        return model.convnextv2, (classifier.weight.detach(), classifier.bias.detach()) if has_head else None
 
     def forward(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:  # noqa: ARG002 - not conditional
         """Return the pooled and normalised features."""
@@ -76,21 +84,16 @@ class ConvNeXtV2(BackboneOfWeights):
         return [self.network.embeddings, *stages[0][1:], *itertools.chain(*stages[1:]), self.network.layernorm]
 
 
-def convnextv2_tiny(*, pretrained: bool, weights: str | None, architecture: dict[str, Any] | None) -> ConvNeXtV2:
-    """Build the network, from weights with or without a classifier; arguments and errors as `create_backbone`."""
-    transformers = library(NAME)
-    if not pretrained:
-        config = stated_sizes(ConvNeXtV2Config, architecture)
-        sizes = config.model_dump() | {"num_stages": len(config.depths)}
-        return ConvNeXtV2(config, transformers.ConvNextV2Model(transformers.ConvNextV2Config(**sizes)))
-    folder = find_weights(NAME, weights)
-    config = read_sizes(ConvNeXtV2Config, NAME, folder, kind="convnextv2", architecture=architecture)
-    head = ("classifier.weight", "classifier.bias")
-    model, has_head = read_network(transformers.ConvNextV2ForImageClassification, NAME, folder, may_lack=head)
-    backbone = ConvNeXtV2(config, model.convnextv2)
-    if has_head:
-        backbone.head = model.classifier.weight.detach(), model.classifier.bias.detach()
-    return backbone
+def card(size: str, *, millions: float, dim: int) -> BackboneCard:
+    """Return the card of a size."""
+    return BackboneCard(
+        name=f"convnextv2_{size}", title=f"ConvNeXt V2 {size.title()} (CVPR 2023)",
+        weights=f"hub facebook/convnextv2-{size}-1k-224", extra="transformers",
+        licence="CC-BY-NC by the authors' repository, Apache-2.0 by the hub card", millions=millions, dim=dim,
+        trained_at=224, stride=32, classes=1000,
+    )  # fmt: skip
 
 
-register_backbone(NAME, convnextv2_tiny)
+ATTO = ConvNeXtV2Sizes(depths=(2, 2, 6, 2), hidden_sizes=(40, 80, 160, 320))
+register_library_backbone(ConvNeXtV2, card("atto", millions=3.4, dim=320), ATTO)
+register_library_backbone(ConvNeXtV2, card("tiny", millions=27.9, dim=768), ConvNeXtV2Sizes())

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from sketchray.config import Config
+from sketchray.encoders.cards import BackboneCard
 from sketchray.encoders.weights import BackboneOfWeights
 
 EXPANSION = 4
@@ -87,15 +88,14 @@ class CSEResNet(BackboneOfWeights):
     """The network without its classifier; random until weights are loaded.
 
     Args:
-        name: in the registry.
+        card: of the published network.
         config: sizes.
     """
 
     conditional = True
 
-    def __init__(self, name: str, config: CSEResNetConfig) -> None:
-        super().__init__()
-        self.name = name
+    def __init__(self, card: BackboneCard, config: CSEResNetConfig) -> None:
+        super().__init__(card)
         self.architecture = config.model_dump(mode="json")
         self.dim = config.widths[-1] * EXPANSION
         self.layer0 = nn.Sequential()

@@ -7,10 +7,16 @@ from torch import Tensor
 
 from sketchray.config import build_config
 from sketchray.encoders.backbones import register_backbone
+from sketchray.encoders.cards import BackboneCard
 from sketchray.encoders.cse_resnet import CSEResNet, CSEResNetConfig
 from sketchray.encoders.weights import find_weights, read_tensors
 
 NAME = "cse_resnet50"
+CARD = BackboneCard(
+    name=NAME, title="CSE-ResNet50 (SAKE, ICCV 2019) from SE-ResNet50 (CVPR 2018)",
+    weights="hub timm/legacy_seresnet50.in1k", licence="not checked: see its hub card",
+    millions=26.1, dim=2048, trained_at=224, stride=32, classes=1000,
+)  # fmt: skip
 
 
 def cse_resnet50(*, pretrained: bool, weights: str | None, architecture: dict[str, Any] | None) -> CSEResNet:
@@ -21,14 +27,14 @@ def cse_resnet50(*, pretrained: bool, weights: str | None, architecture: dict[st
     """
     stated = build_config(CSEResNetConfig, architecture or {}, where="encoder.architecture.")
     if not pretrained:
-        return CSEResNet(NAME, stated)
-    path = find_weights(NAME, weights)
+        return CSEResNet(CARD, stated)
+    path = find_weights(NAME, weights, published=CARD.weights)
     published = read_tensors(NAME, path)
     try:
         found = sizes(published)
         if architecture is not None and found != stated:
             raise ValueError(f"its sizes are {found}, and `architecture` states {stated}")
-        backbone = CSEResNet(NAME, found)
+        backbone = CSEResNet(CARD, found)
         backbone.head = published.pop("last_linear.weight"), published.pop("last_linear.bias")
         backbone.load_state_dict({name: conditioned(name, tensor) for name, tensor in published.items()})
     except KeyError as error:
@@ -58,4 +64,4 @@ def conditioned(name: str, tensor: Tensor) -> Tensor:
     return torch.cat([tensor, tensor.new_zeros(len(tensor), 1, 1, 1)], dim=1)
 
 
-register_backbone(NAME, cse_resnet50)
+register_backbone(CARD, cse_resnet50)

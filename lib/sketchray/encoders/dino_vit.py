@@ -1,21 +1,20 @@
-"""``dino_vitb16``: the ViT-B/16 of DINO (ICCV 2021), as ``facebook/dino-vitb16`` on the Hugging Face hub.
+"""``dino_vits16``, ``dino_vitb16``: the vision transformers of DINO (ICCV 2021), as on the Hugging Face hub.
 
-The features are the CLS token's after the final LayerNorm. It was trained without labels and has no classifier.
+The features are the CLS token's after the final LayerNorm. They were trained without labels and have no classifier.
 """
 
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from sketchray.config import Config
-from sketchray.encoders.backbones import register_backbone
-from sketchray.encoders.huggingface import library, read_network, read_sizes, stated_sizes
-from sketchray.encoders.weights import BackboneOfWeights, find_weights
-
-NAME = "dino_vitb16"
+from sketchray.encoders.cards import BackboneCard
+from sketchray.encoders.huggingface import read_network
+from sketchray.encoders.library_backbone import NetworkSizes, register_library_backbone
+from sketchray.encoders.tokens import TokenBackbone
 
 
-class ViTConfig(Config):
+class ViTSizes(NetworkSizes):
     """Sizes under the library's names; those of ViT-B/16.
 
     Attributes:
@@ -40,60 +39,54 @@ class ViTConfig(Config):
     layer_norm_eps: float = 1e-12
     qkv_bias: bool = True
 
+    @property
+    def dim(self) -> int:
+        """The width of a token."""
+        return self.hidden_size
 
-class DinoViT(BackboneOfWeights):
-    """The vision transformer without a head.
 
-    Args:
-        config: its sizes.
-        network: the library's ``ViTModel`` of these sizes, without its pooler.
-    """
+class DinoViT(TokenBackbone):
+    """The vision transformer without a head: the library's ``ViTModel`` without its pooler."""
 
-    name = NAME
-    mean_pooled = False
+    Sizes = ViTSizes
+    kinds = ("vit",)
 
-    def __init__(self, config: ViTConfig, network: nn.Module) -> None:
-        super().__init__()
-        self.architecture = config.model_dump(mode="json")
-        self.dim = config.hidden_size
-        self.network: Any = network
+    @classmethod
+    def random(cls, transformers: Any, sizes: ViTSizes) -> nn.Module:
+        """Return a ``ViTModel``."""
+        settings = transformers.ViTConfig(**sizes.model_dump())
+        network: nn.Module = transformers.ViTModel(settings, add_pooling_layer=False)
+        return network
 
-    def forward(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:  # noqa: ARG002 - not conditional
-        """Return the CLS token; images may have any size, position embeddings are interpolated to it."""
-        return self._tokens(x_B3HW)[:, 0]
+    @classmethod
+    def read(cls, transformers: Any, name: str, folder: Path) -> tuple[nn.Module, None]:
+        """Return a ``ViTModel`` with a folder's weights."""
+        network, _ = read_network(transformers.ViTModel, name, folder, add_pooling_layer=False)
+        return network, None
 
-    def feature_map(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:  # noqa: ARG002 - not conditional
-        """Return the patches' tokens, all shifted alike so that their mean is the CLS token.
+    def tokens(self, x_B3HW: Tensor) -> Tensor:
+        """Return the tokens after the final LayerNorm, which the library applies to all of them."""
+        t_BTD: Tensor = self.network(x_B3HW, interpolate_pos_encoding=True).last_hidden_state
+        return t_BTD
 
-        CLS gathers from the patches by attention in every block, so it has no parts by nature. The assumption is that a
-        patch had the more to do with it the more its own token points the same way.
-        """
-        tokens_BTD = self._tokens(x_B3HW)
-        cls_B1D, patches_BPD = tokens_BTD[:, :1], tokens_BTD[:, 1:]
-        shifted_BPD = patches_BPD - patches_BPD.mean(dim=1, keepdim=True) + cls_B1D
-        rows = x_B3HW.shape[2] // self.network.config.patch_size
-        return shifted_BPD.transpose(1, 2).reshape(len(x_B3HW), self.dim, rows, -1)
-
-    def _tokens(self, x_B3HW: Tensor) -> Tensor:
-        tokens_BTD: Tensor = self.network(x_B3HW, interpolate_pos_encoding=True).last_hidden_state
-        return tokens_BTD
+    def project(self, t_BTD: Tensor) -> Tensor:
+        """Return the tokens as they are."""
+        return t_BTD
 
     def stages(self) -> list[nn.Module]:
         """Return the embeddings, the blocks and the final LayerNorm."""
         return [self.network.embeddings, *self.network.layers, self.network.layernorm]
 
 
-def dino_vitb16(*, pretrained: bool, weights: str | None, architecture: dict[str, Any] | None) -> DinoViT:
-    """Build the network; arguments and errors as `create_backbone`."""
-    transformers = library(NAME)
-    if not pretrained:
-        config = stated_sizes(ViTConfig, architecture)
-        settings = transformers.ViTConfig(**config.model_dump())
-        return DinoViT(config, transformers.ViTModel(settings, add_pooling_layer=False))
-    folder = find_weights(NAME, weights)
-    config = read_sizes(ViTConfig, NAME, folder, kind="vit", architecture=architecture)
-    network, _ = read_network(transformers.ViTModel, NAME, folder, add_pooling_layer=False)
-    return DinoViT(config, network)
+def card(size: str, *, millions: float, dim: int) -> BackboneCard:
+    """Return the card of a size."""
+    return BackboneCard(
+        name=f"dino_vit{size}", title=f"ViT-{size[0].upper()}/16 of DINO (ICCV 2021)",
+        weights=f"hub facebook/dino-vit{size}", extra="transformers", licence="Apache-2.0", millions=millions, dim=dim,
+        trained_at=224, stride=16, classes=0, mean_pooled=False,
+    )  # fmt: skip
 
 
-register_backbone(NAME, dino_vitb16)
+SMALL = ViTSizes(hidden_size=384, num_attention_heads=6, intermediate_size=1536)
+register_library_backbone(DinoViT, card("s16", millions=21.7, dim=384), SMALL)
+register_library_backbone(DinoViT, card("b16", millions=85.8, dim=768), ViTSizes())

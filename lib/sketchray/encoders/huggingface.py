@@ -1,6 +1,6 @@
 """Networks of the transformers library, from a folder in its format: ``config.json`` beside ``model.safetensors``."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,24 +27,15 @@ def library(backbone: str) -> Any:
     return transformers
 
 
-def stated_sizes(cls: type[C], architecture: dict[str, Any] | None) -> C:
-    """Return the sizes that a configuration states, the published network's where it is silent.
-
-    Raises:
-        ValueError: an unknown name or a value that is none.
-    """
-    return build_config(cls, architecture or {}, where="encoder.architecture.")
-
-
-def read_sizes(cls: type[C], backbone: str, folder: Path, *, kind: str, architecture: dict[str, Any] | None) -> C:
+def read_sizes(cls: type[C], backbone: str, folder: Path, *, kinds: Sequence[str], section: str = "") -> C:
     """Return the sizes in a folder's ``config.json``.
 
     Args:
         cls: the sizes that matter, under the library's names.
         backbone: its name, for messages.
         folder: in the library's format.
-        kind: the library's ``model_type`` that it must hold.
-        architecture: sizes that it must have, if stated.
+        kinds: the library's ``model_type``, one of which it must hold.
+        section: of the configuration that holds the sizes, where it has sections.
 
     Raises:
         ValueError: no readable ``config.json``, or it tells of another network.
@@ -53,13 +44,11 @@ def read_sizes(cls: type[C], backbone: str, folder: Path, *, kind: str, architec
         config = library(backbone).AutoConfig.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
         raise ValueError(f"backbone {backbone}: {folder} holds no config.json of a network ({error})") from error
-    if config.model_type != kind:
-        raise ValueError(f"backbone {backbone}: {folder} holds a network of type {config.model_type}, not {kind}")
+    if config.model_type not in kinds:
+        raise ValueError(f"backbone {backbone}: {folder} holds a network of type {config.model_type}, not {kinds[0]}")
+    config = getattr(config, section, config)
     sizes = {name: getattr(config, name) for name in cls.model_fields}
-    found = build_config(cls, sizes, where=f"{folder}/config.json: ")
-    if architecture is not None and found != (stated := stated_sizes(cls, architecture)):
-        raise ValueError(f"backbone {backbone}: {folder} has the sizes {found}, and `architecture` states {stated}")
-    return found
+    return build_config(cls, sizes, where=f"{folder}/config.json: ")
 
 
 def read_network(

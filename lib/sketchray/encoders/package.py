@@ -7,20 +7,22 @@ last: where it is, the package is whole.
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import safetensors.torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
+from torch import Tensor
 
 from sketchray.calibration import Calibration, CalibrationError
 from sketchray.data.raster import RASTER_VERSION
 from sketchray.encoders.encoder import Encoder, EncoderConfig
+from sketchray.encoders.rounding import is_rounded, rounded
 from sketchray.storage import NotFound, open_store
+from sketchray.zoo import list_shipped, package_uri
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, CARD, CALIBRATION = "config.json", "model.safetensors", "README.md", "calibration.json"
-FROZEN = "frozen:"  # begins the spec of a backbone without a package
 
 
 class PackageError(ValueError):
@@ -28,7 +30,13 @@ class PackageError(ValueError):
 
 
 def save_pretrained(
-    encoder: Encoder, uri: str, *, metadata: dict[str, Any], card: str, figures: Mapping[str, str] | None = None
+    encoder: Encoder,
+    uri: str,
+    *,
+    metadata: dict[str, Any],
+    card: str,
+    figures: Mapping[str, str] | None = None,
+    dtype: Literal["float32", "float16"] = "float32",
 ) -> str:
     """Write an encoder as a package, with its calibration if it has one.
 
@@ -38,19 +46,25 @@ def save_pretrained(
         metadata: how it came to be (method, recipe, data fingerprint, ...), kept in ``config.json``.
         card: the README in Markdown.
         figures: what the card shows, SVG by file name.
+        dtype: of the matrices and kernels in the file. ``float16`` halves it, and makes it that of another encoder, the
+            `rounded` one. Either is read into float32, so that a package has one fingerprint on every machine.
 
     Returns:
-        The encoder's fingerprint.
+        The fingerprint of what was written.
 
     Raises:
         CalibrationError: the encoder's calibration is that of another one.
+        ValueError: its weights do not fit float16, or `uri` is a shipped encoder's name.
     """
+    if uri in list_shipped():
+        raise ValueError(f"{uri} is an encoder that comes with the library; a folder of that name is ./{uri}")
+    if dtype == "float16":
+        encoder = rounded(encoder)
     store, fingerprint, calibration = open_store(uri), encoder.fingerprint, None
     if encoder.calibration is not None:
         encoder.calibration.check_encoder(fingerprint)
         calibration = encoder.calibration.to_bytes()
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
-    weights = safetensors.torch.save(tensors)
+    weights = safetensors.torch.save(_tensors(encoder, half=dtype == "float16"))
     config = {
         "format_version": FORMAT_VERSION,
         "fingerprint": fingerprint,
@@ -72,15 +86,16 @@ def save_pretrained(
 
 
 def read_package_config(uri: str) -> dict[str, Any]:
-    """Return a package's ``config.json``.
+    """Return a package's ``config.json``; `uri` as in `from_pretrained`.
 
     Raises:
         PackageError: there is none, it is not readable, or of another format version.
     """
     try:
-        config = json.loads(open_store(uri).read(CONFIG))
+        config = json.loads(open_store(package_uri(uri)).read(CONFIG))
     except NotFound as error:
-        raise PackageError(f"{uri}: no encoder package here ({CONFIG} is missing)") from error
+        shipped = ", ".join(list_shipped())
+        raise PackageError(f"{uri}: no encoder package here ({CONFIG} is missing); by name: {shipped}") from error
     except ValueError as error:
         raise PackageError(f"{uri}: {CONFIG} is not readable as JSON ({error})") from error
     if not isinstance(config, dict) or config.get("format_version") != FORMAT_VERSION:
@@ -92,7 +107,7 @@ def from_pretrained(uri: str) -> Encoder:
     """Read an encoder from its package; hashes are checked before weights are parsed.
 
     Args:
-        uri: the package's folder, in a store or on disk.
+        uri: the package's folder, in a store or on disk, or the name of an encoder that comes with the library.
 
     Raises:
         PackageError: a file is missing, truncated, changed or of another version, or the encoder was made for another
@@ -122,34 +137,9 @@ def from_pretrained(uri: str) -> Encoder:
     return encoder
 
 
-def encoder_uri(spec: str) -> str:
-    """Return the one name of what `load_encoder` takes: a package's whole URI, a frozen backbone's spec as it is."""
-    return spec if spec.startswith(FROZEN) else open_store(spec).uri
-
-
-def load_encoder(spec: str) -> Encoder:
-    """Return an encoder in evaluation mode from a package, or a backbone as it is.
-
-    Args:
-        spec: a package's URI or path, or ``frozen:<backbone>[@<image size>][:<weights>]``: 128 pixels if not said, and
-            weights (a file, folder or hub's name) for a backbone that does not bring its own.
-
-    Raises:
-        ValueError: unknown backbone, unusable weights or malformed spec; `PackageError` for a package that cannot be
-            used.
-    """
-    if not spec.startswith(FROZEN):
-        return from_pretrained(spec)
-    name, _, weights = spec.removeprefix(FROZEN).partition(":")
-    backbone, separator, size = name.partition("@")
-    if separator and not size.isdecimal():
-        raise ValueError(f"{spec}: a frozen backbone is frozen:<backbone>[@<image size>][:<weights>]")
-    values = {"backbone": backbone, "dim": None, "modality_bias": False, "weights": weights or None}
-    try:
-        config = EncoderConfig.model_validate(values | ({"image_size": int(size)} if separator else {}))
-    except ValidationError as error:
-        raise ValueError(f"{spec}: the image size is out of range") from error
-    return Encoder(config)
+def _tensors(encoder: Encoder, *, half: bool) -> dict[str, Tensor]:
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
+    return {name: value.half() if half and is_rounded(value) else value for name, value in tensors.items()}
 
 
 def _described(data: bytes) -> dict[str, Any]:
@@ -158,7 +148,7 @@ def _described(data: bytes) -> dict[str, Any]:
 
 def _read_checked(uri: str, name: str, sha256: str) -> bytes:
     try:
-        data = open_store(uri).read(name)
+        data = open_store(package_uri(uri)).read(name)
     except NotFound as error:
         raise PackageError(f"{uri}: {name} is missing") from error
     if hashlib.sha256(data).hexdigest() != sha256:

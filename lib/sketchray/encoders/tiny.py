@@ -4,18 +4,22 @@ import torch
 from torch import Tensor, nn
 
 from sketchray.encoders.backbones import Backbone, register_packaged_backbone
+from sketchray.encoders.cards import BackboneCard
+
+CARD = BackboneCard(
+    name="tiny-test", title="two convolutions, for tests", licence="none: the weights are random",
+    millions=0.01, dim=32, trained_at=32, stride=8, classes=10, mean=127.0, std=128.0,
+)  # fmt: skip
 
 
 class TinyBackbone(Backbone):
     """A convolutional network of some thousand fixed random weights and 32 features."""
 
-    dim = 32
-    mean, std = 127.0, 128.0
-    licence = "none: the weights are random"
-    n_classes = 10
+    dim = CARD.dim
+    n_classes = CARD.classes
 
-    def __init__(self, pretrained: bool = True) -> None:
-        super().__init__()
+    def __init__(self, card: BackboneCard = CARD, pretrained: bool = True) -> None:
+        super().__init__(card)
         self.layers = nn.Sequential(
             nn.Conv2d(3, 16, 5, stride=4, padding=2), nn.BatchNorm2d(16), nn.ReLU(),
             nn.Conv2d(16, self.dim, 3, stride=2, padding=1), nn.ReLU(),
@@ -42,4 +46,4 @@ class TinyBackbone(Backbone):
         return list(self.layers)
 
 
-register_packaged_backbone("tiny-test", TinyBackbone)
+register_packaged_backbone(CARD, TinyBackbone)

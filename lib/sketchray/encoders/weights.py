@@ -11,7 +11,6 @@ from torch import Tensor
 
 from sketchray.encoders.backbones import Backbone
 
-IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of pixels from 0 to 255
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _TENSOR_FILES = (("*.safetensors",), ("*.pth", "*.pt", "*.bin"))  # the first kind that is there
 
@@ -20,32 +19,34 @@ class BackboneOfWeights(Backbone):
     """A backbone that does not bring its weights, and keeps the classifier of those it is given.
 
     Attributes:
-        name: in the registry.
         head: W_KD and b_K, where the weights hold them.
     """
 
-    name: str
-    mean, std = IMAGENET_MEAN, IMAGENET_STD
-    licence = "that of the published weights it was built from"
     head: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def licence(self) -> str:
+        """The licence of its weights, which need not be the published ones."""
+        return f"that of the weights it was built from; of {self.card.weights}: {self.card.licence}"
 
     def classifier(self) -> tuple[Tensor, Tensor]:
         """Return the classifier in its weights."""
         if self.head is None:
             raise ValueError(
-                f"backbone {self.name} has no classifier: its weights were published without one, or it was read "
+                f"backbone {self.card.name} has no classifier: its weights were published without one, or it was read "
                 "from a package (`dim: null` keeps its features as they are; methods that distil need a classifier)"
             )
         weight_KD, bias_K = self.head
         return weight_KD.clone(), bias_K.clone()
 
 
-def find_weights(backbone: str, weights: str | None) -> Path:
+def find_weights(backbone: str, weights: str | None, *, published: str = "") -> Path:
     """Return the local file or folder of a backbone's weights; those of a hub are fetched, or found in its cache.
 
     Args:
         backbone: its name, for messages.
         weights: a local file or folder, or ``owner/model`` on the Hugging Face hub.
+        published: where the published ones are, for messages.
 
     Raises:
         ValueError: nothing given, nothing there, or the hub cannot be asked.
@@ -53,7 +54,7 @@ def find_weights(backbone: str, weights: str | None) -> Path:
     if weights is None:
         raise ValueError(
             f"backbone {backbone} does not bring its weights: say where they are "
-            "(`weights`: a local file or folder, or owner/model on the hub)"
+            f"(`weights`: a local file or folder, or owner/model on the hub; published: {published or 'none'})"
         )
     path = Path(weights).expanduser()
     if path.exists():

@@ -34,8 +34,8 @@ from sketchray.methods.ama_config import AMAConfig
 from sketchray.methods.ama_head import Branch
 from sketchray.methods.ama_terms import contrast_term, guidance_term, mutual_term, shares, spread
 from sketchray.methods.base import Batch, CleanSamples, Method
-
-MODALITIES: tuple[Modality, Modality] = ("sketch", "photo")
+from sketchray.methods.freezing import freeze
+from sketchray.methods.modality_means import MODALITIES, need_shifts, subtract_modality_means
 
 
 class AMA(Method):
@@ -55,8 +55,9 @@ class AMA(Method):
         super().__init__()
         self.config = config
         self.student = Branch(Encoder(encoder), config.head)
-        for stage in self.student.encoder.backbone.stages()[: config.frozen_stages]:
-            stage.requires_grad_(False)
+        freeze(self.student.encoder.backbone, stages=config.frozen_stages, filters=config.frozen_filters)
+        if config.centre_samples:
+            need_shifts(self.student.encoder)
         self.teacher = self.student.follower()
         dim = self.student.encoder.dim
         self.sketch_clusters = Clusters(config.granularities, dim, name="sketch")
@@ -165,3 +166,8 @@ class AMA(Method):
         """Let the teacher follow the student."""
         self.teacher.follow(self.student, half_life=self.config.ema_half_life)
         self.steps_done.fill_(step + 1)
+
+    def finish(self, samples: CleanSamples) -> None:
+        """Take the modalities' means out of the teacher, where that is asked for."""
+        if self.config.centre_samples:
+            subtract_modality_means(self.encoder, samples, most=self.config.centre_samples)

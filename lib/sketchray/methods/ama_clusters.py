@@ -1,15 +1,16 @@
 """Clusters of one modality's training samples at several granularities, found without labels once an epoch."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import faiss
 import numpy as np
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from sketchray.methods.ranks import from_first, rows_at_first, rows_of_all, share_of
 
 ITERATIONS, RESTARTS = 20, 5
 LEAST_MEMBERS, MOST_MEMBERS = 2, 2000  # samples a cluster that k-means looks at; all are assigned
@@ -60,47 +61,53 @@ class Clusters(nn.Module):
         return torch.where(self.keys_N[place_B] == keys_B, self.assigned_NL[place_B].T, nearest_LB)
 
     @torch.no_grad()
-    def fit(self, features: Iterable[tuple[Tensor, Sequence[str]]], *, most: int | None = None) -> None:
+    def fit(self, features: Iterable[tuple[Tensor, Sequence[str]]], *, most: int) -> None:
         """Cluster the samples of all ranks anew: k-means on unit features, as released, but spherical.
 
-        The first rank computes and the others take its result, so that all agree to the bit.
+        Every rank embeds its share; the first one gathers the features, at most ``most`` of them, and computes. The
+        others take its result, so that all agree to the bit.
 
         Args:
             features: this rank's share, as (unit features (B, D), B sample ids). A sample that comes twice counts once.
-            most: samples of all ranks to look at, the first ones where ranks take turns; None for all.
+            most: samples of all ranks to look at, the first ones where ranks take turns; no share is read further.
 
         Raises:
             ValueError: too few samples for a granularity.
         """
-        keys_N, features_ND = self._gather(_first(features, most))
+        own_keys, own_features = self._read(features, share_of(most))
+        features_ND = rows_at_first(own_features)
+        del own_features
+        keys_N, first_N = np.unique(rows_of_all(own_keys).cpu().numpy(), return_index=True)
         for count in self.granularities:
             if len(keys_N) < LEAST_MEMBERS * count:
                 raise ValueError(
                     f"method.granularities: {count} clusters need {LEAST_MEMBERS * count} {self.name} samples, "
                     f"and there are {len(keys_N)}"
                 )
-        assigned = torch.zeros(len(keys_N), len(self.granularities), dtype=torch.int64, device=keys_N.device)
-        first = not dist.is_initialized() or dist.get_rank() == 0
-        plain_ND = features_ND.float().cpu().numpy() if first else None
+        self.keys_N = torch.from_numpy(keys_N).to(own_keys.device)
+        assigned_NL = torch.zeros(len(keys_N), len(self.granularities), dtype=torch.int64, device=own_keys.device)
+        plain_ND = None if features_ND is None else features_ND.cpu().numpy()[first_N].astype(np.float32)
         for level, centroids_KD in enumerate(self.centroids):
             if plain_ND is not None:
                 found_KD, nearest_N = _k_means(plain_ND, len(centroids_KD), seed=level)
                 centroids_KD.copy_(torch.from_numpy(found_KD))
-                assigned[:, level] = torch.from_numpy(nearest_N)
-            _from_first_rank(centroids_KD)
-        _from_first_rank(assigned)
-        self.keys_N, self.assigned_NL = keys_N, assigned
+                assigned_NL[:, level] = torch.from_numpy(nearest_N)
+            from_first(centroids_KD)
+        from_first(assigned_NL)
+        self.assigned_NL = assigned_NL
 
-    def _gather(self, features: Iterable[tuple[Tensor, Sequence[str]]]) -> tuple[Tensor, Tensor]:
-        """Return the keys of all ranks' samples, sorted, and their features."""
-        device, width = self.centroids[0].device, self.centroids[0].shape[1]
-        keys, rows = [torch.zeros(0, dtype=torch.int64)], [torch.zeros(0, width, dtype=self.centroids[0].dtype)]
+    def _read(self, features: Iterable[tuple[Tensor, Sequence[str]]], most: int) -> tuple[Tensor, Tensor]:
+        """Return the keys and the features of the first samples of this rank's share, and read no further than that."""
+        like_KD = self.centroids[0]
+        keys, rows = [torch.zeros(0, dtype=torch.int64)], [like_KD.new_zeros(0, like_KD.shape[1])]
+        left = most
         for features_BD, ids in features:
-            keys.append(_keys(ids))
-            rows.append(features_BD.to(self.centroids[0].dtype).cpu())
-        keys_N, features_ND = (_over_ranks(torch.cat(parts).to(device)).cpu() for parts in (keys, rows))
-        unique_N, first_N = np.unique(keys_N.numpy(), return_index=True)
-        return torch.from_numpy(unique_N).to(device), features_ND[torch.from_numpy(first_N)].to(device)
+            keys.append(_keys(ids[:left]))
+            rows.append(features_BD[:left].to(like_KD))
+            left -= len(ids)
+            if left <= 0:
+                break
+        return torch.cat(keys).to(like_KD.device), torch.cat(rows)
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *others: Any) -> None:
         """Take on the saved number of samples, which a fresh object does not know."""
@@ -109,22 +116,6 @@ class Clusters(nn.Module):
             if saved is not None and saved.shape[1:] == self.get_buffer(name).shape[1:]:
                 setattr(self, name, torch.zeros_like(saved, device=self.get_buffer(name).device))
         super()._load_from_state_dict(state_dict, prefix, *others)
-
-
-def _first(
-    features: Iterable[tuple[Tensor, Sequence[str]]], most: int | None
-) -> Iterator[tuple[Tensor, Sequence[str]]]:
-    """Yield this rank's part of the first samples, and read no further than that."""
-    if most is None:
-        yield from features
-        return
-    rank, ranks = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    left = len(range(rank, most, ranks))
-    for features_BD, ids in features:
-        yield features_BD[:left], ids[:left]
-        left -= len(ids)
-        if left <= 0:
-            return
 
 
 def _keys(ids: Sequence[str]) -> Tensor:
@@ -142,21 +133,3 @@ def _k_means(features_ND: np.ndarray, count: int, *, seed: int) -> tuple[np.ndar
     centroids_KD = F.normalize(torch.from_numpy(means.centroids), dim=1).numpy()
     _, nearest_N1 = faiss.knn(features_ND, centroids_KD, 1, metric=faiss.METRIC_INNER_PRODUCT)
     return centroids_KD, nearest_N1[:, 0]
-
-
-def _over_ranks(rows_N: Tensor) -> Tensor:
-    """Return the rows of all ranks, who may have different numbers of them."""
-    if not dist.is_initialized():
-        return rows_N
-    counts = [torch.zeros(1, dtype=torch.int64, device=rows_N.device) for _ in range(dist.get_world_size())]
-    dist.all_gather(counts, torch.tensor([len(rows_N)], device=rows_N.device))
-    most = max(int(count) for count in counts)
-    padded = torch.cat([rows_N, rows_N.new_zeros(most - len(rows_N), *rows_N.shape[1:])])
-    parts = [torch.empty_like(padded) for _ in counts]
-    dist.all_gather(parts, padded)
-    return torch.cat([part[: int(count)] for part, count in zip(parts, counts, strict=True)])
-
-
-def _from_first_rank(values: Tensor) -> None:
-    if dist.is_initialized():
-        dist.broadcast(values, src=0)

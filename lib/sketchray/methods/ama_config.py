@@ -48,8 +48,12 @@ class AMAConfig(Config):
         neighbours: of a view in the similarity guidance; half of them serve the query expansion.
         granularities: clusters of each modality, from coarse to fine; two samples a cluster at least.
         cluster_samples: most samples of each modality that an epoch's clustering looks at, the first ones by id; the
-            others take the nearest centroid. None for all of them, as released.
+            others take the nearest centroid. As released it is all of them; Sketchy has fewer. One worker holds the
+            features of these (200 MB at 512 dimensions), and none those of more.
         frozen_stages: of the backbone, from the input on, that stay as pretrained.
+        frozen_filters: its depthwise filters stay as pretrained too (ours, as in `StudentConfig`).
+        centre_samples: so many training samples of each modality say what its mean feature is, which the encoder that
+            ships subtracts (ours, see `subtract_modality_means`; no label is asked for); 0 leaves it as trained.
         optimizer: ``sgd`` (momentum 0.9) as released, or ``adamw``.
         lr: peak learning rate of the encoder; half a cosine down to 0.
         head_lr: of the head; None for the encoder's.
@@ -77,8 +81,10 @@ class AMAConfig(Config):
     tau_mutual: float = Field(default=0.01, gt=0)
     neighbours: int = Field(default=10, ge=1)
     granularities: tuple[int, ...] = Field(default=(250, 500, 1000), min_length=1)
-    cluster_samples: int | None = Field(default=None, ge=1)
+    cluster_samples: int = Field(default=100_000, ge=1)
     frozen_stages: int = Field(default=0, ge=0)
+    frozen_filters: bool = False
+    centre_samples: int = Field(default=0, ge=0)
     optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: float = Field(default=2e-4, gt=0)
     head_lr: float | None = Field(default=None, gt=0)

@@ -76,7 +76,7 @@ class Method(nn.Module, ABC):
     """A training method: the module that DistributedDataParallel wraps.
 
     A loop calls, in this order: `prepare` once before step 0; then for each step `start_epoch` if one starts, and
-    `sketchray.methods.fitting.train_step`, which calls `forward`, the optimisers and `after_step`.
+    `sketchray.methods.fitting.train_step`, which calls `forward`, the optimisers and `after_step`; at last `finish`.
 
     Attributes:
         reloadable: name prefixes of frozen weights that construction brings back; checkpoints leave them out.
@@ -137,3 +137,10 @@ class Method(nn.Module, ABC):
 
     def after_step(self, step: int) -> None:
         """Do what belongs after an optimiser step (moving averages)."""
+
+    def finish(self, samples: CleanSamples) -> None:
+        """Do what belongs after the last step, before `encoder` ships; all ranks call.
+
+        Args:
+            samples: the training samples.
+        """

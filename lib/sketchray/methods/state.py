@@ -8,6 +8,7 @@ from typing import Any
 import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
+from torch.amp import GradScaler
 from torch.optim import Optimizer
 
 from sketchray.methods.base import Method
@@ -15,7 +16,14 @@ from sketchray.methods.base import Method
 METHOD, OPTIMIZERS, STATE = "method.safetensors", "optimizers.safetensors", "state.json"
 
 
-def save_state(folder: Path, method: Method, optimizers: Mapping[str, Optimizer], *, step: int) -> None:
+def save_state(
+    folder: Path,
+    method: Method,
+    optimizers: Mapping[str, Optimizer],
+    *,
+    step: int,
+    scaler: GradScaler | None = None,
+) -> None:
     """Write everything that `load_state` needs to go on.
 
     Args:
@@ -23,6 +31,7 @@ def save_state(folder: Path, method: Method, optimizers: Mapping[str, Optimizer]
         method: its frozen reloadable weights are left out.
         optimizers: by name.
         step: the next step to do.
+        scaler: of the loss, for a run in fp16.
     """
     weights = {name: t for name, t in method.state_dict().items() if not name.startswith(method.reloadable)}
     moments: dict[str, Tensor] = {}
@@ -39,16 +48,20 @@ def save_state(folder: Path, method: Method, optimizers: Mapping[str, Optimizer]
         plain[name] = {"param_groups": state["param_groups"], "numbers": numbers}
     _write_tensors(folder / METHOD, weights)
     _write_tensors(folder / OPTIMIZERS, moments)
-    (folder / STATE).write_text(json.dumps({"step": step, "optimizers": plain}))
+    scale = scaler.state_dict() if scaler is not None else {}
+    (folder / STATE).write_text(json.dumps({"step": step, "optimizers": plain, "scaler": scale}))
 
 
-def load_state(folder: Path, method: Method, optimizers: Mapping[str, Optimizer]) -> int:
-    """Bring a method and its optimisers to where `save_state` left them.
+def load_state(
+    folder: Path, method: Method, optimizers: Mapping[str, Optimizer], *, scaler: GradScaler | None = None
+) -> int:
+    """Bring a method, its optimisers and its loss scaler to where `save_state` left them.
 
     Args:
         folder: what `save_state` wrote.
         method: built as the saved one was.
         optimizers: fresh ones of that method.
+        scaler: a fresh one, for a run in fp16.
 
     Returns:
         The next step to do.
@@ -66,6 +79,8 @@ def load_state(folder: Path, method: Method, optimizers: Mapping[str, Optimizer]
             raise RuntimeError(f"optimisers {sorted(plain)}, not {sorted(optimizers)}")
         for name, optimizer in optimizers.items():
             _load_optimizer(name, optimizer, plain[name], moments)
+        if scaler is not None:
+            scaler.load_state_dict(state.get("scaler", {}))  # an enabled one refuses what a disabled one saved
     except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise ValueError(f"{folder}: no training state that fits this method ({error})") from error
     return step

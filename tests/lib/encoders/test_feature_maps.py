@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sketchray.encoders import Backbone, Encoder, EncoderConfig, create_backbone, list_backbones
+from sketchray.encoders import Backbone, Encoder, EncoderConfig, backbone_card, create_backbone, list_backbones
 
 Published = Callable[[str], Path]
-GIVEN = ["convnextv2_tiny", "cse_resnet50", "dino_vitb16"]
+GIVEN = [name for name in list_backbones() if backbone_card(name).weights.startswith("hub ")]
 UNTRAINED = ["efficientnet_lite1", "efficientnet_lite2"]  # their weights are packages that the project does not bring
 SKETCH_AND_PHOTO = torch.tensor([False, True])
 
@@ -89,7 +89,7 @@ def test_dino_places_are_its_patch_tokens_moved_to_the_cls_token(published: Publ
 @pytest.mark.parametrize("name", list_backbones())
 def test_what_places_bring_to_the_embedding_has_the_embedding_as_its_mean(name: str, published: Published) -> None:
     given = {"weights": str(published(name))} if name in GIVEN else {}
-    config = EncoderConfig(backbone=name, dim=None if name == "dino_vitb16" else 4, image_size=64, **given)
+    config = EncoderConfig(backbone=name, dim=4 if backbone_card(name).classes else None, image_size=64, **given)
     encoder = Encoder(config, pretrained=name not in UNTRAINED)
     if encoder.modality_bias is not None:
         encoder.modality_bias.data.normal_(generator=torch.Generator().manual_seed(1))

@@ -11,6 +11,7 @@ from torch import Tensor
 from sketchray.encoders import (
     Encoder,
     EncoderConfig,
+    backbone_card,
     create_backbone,
     from_pretrained,
     load_encoder,
@@ -19,7 +20,7 @@ from sketchray.encoders import (
 )
 
 Published = Callable[[str], Path]
-NAMES = ["convnextv2_tiny", "cse_resnet50", "dino_vitb16"]
+NAMES = ["clip_vitb32", "convnextv2_tiny", "cse_resnet50", "dino_vitb16", "dinov2_vits14", "resnet18", "resnet50"]
 SKETCH_AND_PHOTO = torch.tensor([False, True])
 
 
@@ -29,7 +30,7 @@ def images(size: int = 48) -> Tensor:
 
 
 def encoder_of(name: str, weights: Path) -> Encoder:
-    dim = None if name == "dino_vitb16" else 4
+    dim = 4 if backbone_card(name).classes else None
     return Encoder(EncoderConfig(backbone=name, dim=dim, image_size=48, weights=str(weights)))
 
 
@@ -40,10 +41,12 @@ def test_weights_that_nobody_gave_are_asked_for(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_pixels_are_normalised_as_for_imagenet(name: str, published: Published) -> None:
+def test_pixels_are_normalised_as_in_the_pretraining(name: str, published: Published) -> None:
+    mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # ImageNet's
+    if name.startswith("clip"):
+        mean, std = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
     backbone = create_backbone(name, weights=str(published(name)))
-    mean_C11, std_C11 = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    expected = (images().float() / 255 - mean_C11.view(3, 1, 1)) / std_C11.view(3, 1, 1)
+    expected = (images().float() / 255 - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
     torch.testing.assert_close(backbone.normalise(images().float()), expected)
 
 
@@ -81,7 +84,7 @@ def test_a_package_embeds_identically_without_the_weights(name: str, published: 
     again = from_pretrained(str(tmp_path / "package"))
     assert (again.config, again.fingerprint) == (encoder.config, encoder.fingerprint)
     assert torch.equal(again(images(), SKETCH_AND_PHOTO), encoder(images(), SKETCH_AND_PHOTO))
-    assert read_package_config(str(tmp_path / "package"))["preprocessing"]["mean"] == [123.675, 116.28, 103.53]
+    assert read_package_config(str(tmp_path / "package"))["preprocessing"]["mean"] == list(encoder.backbone.card.mean)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="has no classifier"):
         again.backbone.classifier()
 

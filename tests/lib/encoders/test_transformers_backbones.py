@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sketchray.encoders import create_backbone
 
-NAMES = ["convnextv2_tiny", "dino_vitb16"]
+NAMES = ["clip_vitb32", "convnextv2_tiny", "dino_vitb16", "dinov2_vits14", "resnet50"]
 
 
 def pictures(size: int) -> Tensor:
@@ -93,30 +93,32 @@ def test_sizes_are_those_of_the_published_network_unless_stated(name: str, milli
 
 
 def change_config(folder: Path, **values: Any) -> None:
+    """Change values, and in CLIP's the same ones of its image tower."""
     config = json.loads((folder / "config.json").read_text())
+    if "vision_config" in config:
+        config["vision_config"] |= values
     (folder / "config.json").write_text(json.dumps(config | values))
 
 
-def drop(folder: Path, *, ending: str) -> None:
+def drop(folder: Path, *endings: str) -> None:
     tensors = load_file(folder / "model.safetensors")
-    save_file(
-        {k: v for k, v in tensors.items() if not k.endswith(ending)}, folder / "model.safetensors", {"format": "pt"}
-    )
+    kept = {name: tensor for name, tensor in tensors.items() if not name.endswith(endings)}
+    save_file(kept, folder / "model.safetensors", {"format": "pt"})
 
 
 WRONG: dict[str, tuple[Any, str]] = {
     "no config": (lambda f: (f / "config.json").unlink(), "holds no config.json of a network"),
     "config not JSON": (lambda f: (f / "config.json").write_text("{"), "holds no config.json of a network"),
-    "another network": (lambda f: change_config(f, model_type="resnet"), "holds a network of type resnet"),
+    "another network": (lambda f: change_config(f, model_type="swin"), "holds a network of type swin"),
     "other sizes": (
-        lambda f: change_config(f, hidden_size=16, depths=[2, 2]),
+        lambda f: change_config(f, hidden_size=16, hidden_sizes=[16, 16], depths=[2, 2]),
         "the weights in .* (cannot be read|lack)",
     ),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "the weights in .* cannot be read"),
     "truncated": (lambda f: (f / "model.safetensors").write_bytes(b"\x08" * 50), "the weights in .* cannot be read"),
     "one missing": (
-        lambda f: drop(f, ending="layernorm.bias"),
-        r"the weights in .* lack parameters: .*layernorm\.bias",
+        lambda f: drop(f, "layernorm.bias", "normalization.bias"),
+        r"the weights in .* lack parameters: .*norm(alization)?\.bias",
     ),
 }
 
@@ -134,7 +136,7 @@ def test_a_folder_that_does_not_fill_the_network_is_refused(name: str, kind: str
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stated_architecture_must_be_that_of_the_weights(name: str, published: Any) -> None:
     with pytest.raises(ValueError, match=r"has the sizes .*, and `architecture` states"):
-        create_backbone(name, weights=str(published(name)), architecture={"layer_norm_eps": 0.5})
+        create_backbone(name, weights=str(published(name)), architecture={"hidden_act": "silu"})
     with pytest.raises(ValueError, match=r"unknown key encoder\.architecture\.heads"):
         create_backbone(name, weights=str(published(name)), architecture={"heads": 3})
 

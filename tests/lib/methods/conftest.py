@@ -10,7 +10,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from sketchray.encoders import EncoderConfig
 from sketchray.methods import Batch, Method, create_method
-from sketchray.methods.fitting import train_step
+from sketchray.methods.compute import ComputeConfig
+from sketchray.methods.fitting import PLAIN, train_step
 
 N_CLASSES, SIDE = 5, 32
 STUDENT = {"frozen_stages": 1}
@@ -42,14 +43,17 @@ class SmallRun:
         method.to(dtype).prepare([(pictures(10, 1), torch.arange(10) % N_CLASSES)])
         return method
 
-    def steps(self, method: Method, *, ranks: int = 1, first: int = 0, last: int = 3) -> Steps:
+    def steps(
+        self, method: Method, *, ranks: int = 1, first: int = 0, last: int = 3, compute: ComputeConfig = PLAIN
+    ) -> Steps:
         """Train on this rank's part of the batches of some steps of a run of three."""
         rank = dist.get_rank() if ranks > 1 else 0
         model: Method | DistributedDataParallel = DistributedDataParallel(method) if ranks > 1 else method
         optimizers, log, gradients = method.optimizers(3), [], {}
+        scaler = compute.scaler(torch.device("cpu"))
         for step in range(first, last):
             batch = self.batch(step, rank=rank, ranks=ranks)
-            log.append(train_step(model, batch, optimizers, step=step, total=3))
+            log.append(train_step(model, batch, optimizers, step=step, total=3, compute=compute, scaler=scaler))
             if step == first:
                 gradients = {n: p.grad.clone() for n, p in method.named_parameters() if p.grad is not None}
         return Steps(log, gradients, {name: t.clone() for name, t in method.state_dict().items()})

@@ -19,7 +19,8 @@ from sketchray.encoders import EncoderConfig
 from sketchray.losses import cluster_contrast, confident, distance_alignment, self_distillation, similarity_guidance
 from sketchray.methods import AMA, Batch, Method, create_method
 from sketchray.methods.ama_terms import spread
-from sketchray.methods.fitting import load_state, save_state, train_step
+from sketchray.methods.compute import ComputeConfig
+from sketchray.methods.fitting import PLAIN, load_state, save_state, train_step
 
 Ranks = Callable[..., list[Any]]
 SIDE, SMALL_SIDE, SAMPLES, STEPS = 32, 16, 12, 6
@@ -98,7 +99,7 @@ class Run(NamedTuple):
     state: dict[str, Tensor]
 
 
-def run(method: AMA, optimizers: Any, steps: range, *, ranks: int = 1) -> Run:
+def run(method: AMA, optimizers: Any, steps: range, *, ranks: int = 1, compute: ComputeConfig = PLAIN) -> Run:
     """Train with an epoch of two steps; keep the gradients of the last step."""
     rank = dist.get_rank() if ranks > 1 else 0
     wrapped: Method | DistributedDataParallel = DistributedDataParallel(method) if ranks > 1 else method
@@ -107,7 +108,7 @@ def run(method: AMA, optimizers: Any, steps: range, *, ranks: int = 1) -> Run:
         if step % 2 == 0:
             method.start_epoch(step // 2, lambda modality: clean(modality, rank=rank, ranks=ranks))
         part = batch(step, rank=rank, ranks=ranks)
-        log.append(train_step(wrapped, part, optimizers, step=step, total=STEPS))
+        log.append(train_step(wrapped, part, optimizers, step=step, total=STEPS, compute=compute))
     gradients = {n: p.grad.clone() for n, p in method.named_parameters() if p.grad is not None}
     return Run(log, gradients, {name: t.clone() for name, t in method.state_dict().items()})
 
@@ -224,16 +225,19 @@ def test_a_state_of_other_granularities_is_refused(tmp_path: Path) -> None:
             load_state(tmp_path, other, other.optimizers(STEPS))
 
 
-def whole_run(centre: str, ranks: int) -> Run:
+def whole_run(centre: str, ranks: int, micro_batch: int | None) -> Run:
     method = ama(centre=centre, tau_mutual=0.1, confidence=0.2)
-    return run(method, method.optimizers(STEPS), range(STEPS), ranks=ranks)
+    compute = ComputeConfig(micro_batch=micro_batch)
+    return run(method, method.optimizers(STEPS), range(STEPS), ranks=ranks, compute=compute)
 
 
-@pytest.mark.parametrize("centre", ["modality", "shared"])
-def test_two_ranks_equal_one_process_with_the_whole_batch(centre: str, two_ranks: Ranks) -> None:
-    one = whole_run(centre, 1)
+@pytest.mark.parametrize(("centre", "micro_batch"), [("modality", 3), ("shared", None)])
+def test_two_ranks_equal_one_process_with_the_whole_batch(
+    centre: str, micro_batch: int | None, two_ranks: Ranks
+) -> None:
+    one = whole_run(centre, 1, None)
     assert one.log[-1]["kept_photo"] > 0
-    for theirs in two_ranks(whole_run, centre, 2):
+    for theirs in two_ranks(whole_run, centre, 2, micro_batch):
         for mine, yours in zip(one.log, theirs.log, strict=True):
             assert yours == pytest.approx(mine, rel=1e-7, abs=1e-9)
         for name, gradient in one.gradients.items():

@@ -1,0 +1,55 @@
+"""Ray Train is asked again where a process group could not be set up, which it does not retry itself."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import ray.train
+
+from jobs import _train_fit
+from jobs._train_config import TrainConfig
+from jobs._train_data import TrainData
+from sketchray.storage import open_store
+
+
+def fit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, failures: int, error: Exception) -> int:
+    """Fit with a trainer that fails so often; return how often it was made."""
+    made = []
+
+    class Trainer:
+        def __init__(self, *_: Any, **options: Any) -> None:
+            made.append(options["name"])
+
+        def fit(self) -> None:
+            if len(made) <= failures:
+                raise error
+
+    monkeypatch.setattr(_train_fit, "trainer", Trainer)
+    monkeypatch.setattr("ray.put", lambda value: value)
+    none: Any = {"sketch": pa.table({}), "photo": pa.table({})}
+    data = TrainData([], none, {}, {}, "")
+    _train_fit.fit(TrainConfig(), data, store=open_store(str(tmp_path)), name="run")
+    assert set(made) == {"run"}  # the name finds the checkpoints again
+    return len(made)
+
+
+SETUP_FAILED = ray.train.ControllerError(RuntimeError("connectFullMesh failed"))
+
+
+def test_a_process_group_that_comes_up_at_the_third_attempt_is_enough(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(monkeypatch, tmp_path, failures=2, error=SETUP_FAILED) == 3
+    assert "run: attempt 2 of 3 failed" in capsys.readouterr().err
+
+
+def test_a_process_group_that_never_comes_up_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(ray.train.ControllerError, match="connectFullMesh failed"):
+        fit(monkeypatch, tmp_path, failures=3, error=SETUP_FAILED)
+
+
+def test_a_training_that_failed_too_often_is_not_begun_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    failed = ray.train.WorkerGroupError("two workers died", {})
+    with pytest.raises(ray.train.WorkerGroupError, match="two workers died"):
+        fit(monkeypatch, tmp_path, failures=1, error=failed)
