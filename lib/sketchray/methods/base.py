@@ -77,6 +77,8 @@ class Method(nn.Module, ABC):
 
     A loop calls, in this order: `prepare` once before step 0; then for each step `start_epoch` if one starts, and
     `sketchray.methods.fitting.train_step`, which calls `forward`, the optimisers and `after_step`; at last `finish`.
+    Precision and micro-batches are not its business: within a step its encoders take their batches as the run's
+    `sketchray.methods.compute.ComputeConfig` says.
 
     Attributes:
         reloadable: name prefixes of frozen weights that construction brings back; checkpoints leave them out.
