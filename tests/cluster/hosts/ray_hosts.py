@@ -36,16 +36,18 @@ class RayHosts:
     Args:
         net: where the hosts are.
         folder: token and logs.
+        env: more variables of every process of the cluster.
     """
 
-    def __init__(self, net: Lan, folder: Path) -> None:
+    def __init__(self, net: Lan, folder: Path, env: Mapping[str, str]) -> None:
         self.net = net
         self.store = _start_store(net.add("store"), folder)
         self.host = net.add("head")
         self.token = folder / "token"
         self.token.write_text(secrets.token_hex(32))
         self.token.chmod(0o600)
-        self.env = head_env({**HEALTH, **self.store.env()}, self.token)
+        # On a host of its own nobody else is to be spared.
+        self.env = head_env({**HEALTH, "RAY_worker_niceness": "0", **env, **self.store.env()}, self.token)
         for name in LOOPBACK_ONLY:
             del self.env[name]
 
