@@ -130,7 +130,7 @@ def test_pictures_are_decoded_on_one_host_and_embedded_on_another(mini: Mini, ru
 
 
 def test_nodes_that_nobody_needs_go(running: Running) -> None:
-    wait_for(lambda: not running.cloud.nodes, what="the end of idle nodes", patience_s=60)
+    wait_for(lambda: not running.cloud.nodes, what="the end of idle nodes", patience_s=90)
     assert running.events("went") != []
     assert running.events("lost") == []
     wait_for(lambda: workers_alive(running.head) == [], what="the head to know of it", patience_s=30)
@@ -151,7 +151,7 @@ def test_a_host_with_another_token_does_not_join(running: Running) -> None:
     )
     stranger.kill()
     assert done.returncode != 0, done.stdout
-    assert workers_alive(running.head) == []
+    assert stranger.address not in workers_alive(running.head)
 
 
 @pytest.mark.full
@@ -166,7 +166,7 @@ def test_who_asks_for_a_gpu_gets_a_node_of_that_type(running: Running) -> None:
 def test_a_run_outlives_a_killed_host_and_a_cut_one(mini: Mini, running: Running) -> None:
     """The autoscaler replaces both, the silent one as well, and training goes on from its last checkpoint."""
     long = TRAIN | {"steps": 600, "checkpoint_every": 20, "seed": 1}
-    known = running.checkpoints()
+    known, before = running.checkpoints(), set(hosts_of(running.head, "RayTrainWorker"))
     pool = ThreadPoolExecutor(1)
     job = pool.submit(running.job, "train", **long, data={"root": mini.source})
     pool.shutdown(wait=False)  # if a check fails, the job ends with its cluster
@@ -174,14 +174,15 @@ def test_a_run_outlives_a_killed_host_and_a_cut_one(mini: Mini, running: Running
         wait_for(lambda known=known: running.checkpoints() > known, what="a checkpoint", patience_s=120)  # type: ignore[misc]
         workers = hosts_of(running.head, "RayTrainWorker", alive=True)
         assert len(set(workers)) == 2
-        name, host = next((name, host) for name, (_, host) in running.cloud.nodes.items() if host.address in workers)
+        nodes = list(running.cloud.nodes.items())  # the cloud changes them
+        name, host = next((name, host) for name, (_, host) in nodes if host.address in workers)
         lose(host)
         wait_for(lambda name=name, told=told: name in running.events(told), what="a lost host", patience_s=90)  # type: ignore[misc]
         known = running.checkpoints()
     result = job.result(timeout=240)
     assert result["status"] == "trained"
     assert result["metrics"]["step"] == long["steps"]
-    assert len(set(hosts_of(running.head, "RayTrainWorker"))) > 3
+    assert len(set(hosts_of(running.head, "RayTrainWorker")) - before) >= 2  # both were replaced
 
 
 @pytest.mark.full
