@@ -7,6 +7,7 @@ out. It takes root, and the starter set of the demo or another dataset in the fo
 """
 
 import argparse
+import contextlib
 import os
 import platform
 import re
@@ -19,6 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import requests
+
 from benchmarks.serving_target import wait_for
 from cluster.submit import CHECKOUT, OF_RAY
 from cluster.upload import upload
@@ -27,6 +30,7 @@ from tests.cluster.hosts.namespaces import why_not
 from tests.cluster.hosts.running import Running, running_hosts
 
 SECONDS = 900
+IN_A_ROW = 10  # queries that are answered, for the endpoint to be well again
 STAR = '{"limit": 3, "strokes": [[[128, 55, 245, 11, 201, 128], [10, 240, 98, 98, 240, 10]]]}'
 SHOW = 'python -c \'import json, sys; [print(r["score"], r["label"]) for r in json.load(sys.stdin)["results"]]\''
 # What stands in every log and tells nothing here: progress, notices, ids of packages, empty lines.
@@ -101,7 +105,33 @@ def play(running: Running, train: Sequence[str]) -> None:
             environment["ENCODER"] = encoder.group(1)
         said = [line for line in (done.stdout + done.stderr).splitlines() if not OF_RAY.match(line)]
         say(step, [line for line in said if not NOISE.match(line)], time.monotonic() - began)
+        if "Bearer" in step.command:
+            print(
+                lose_a_host(running, f"http://{address}:8000", (running.folder / "key").read_text().strip()), flush=True
+            )
     wait_for(lambda: not running.cloud.nodes, what="the nodes to go", patience_s=120)
+
+
+def lose_a_host(running: Running, page: str, key: str) -> str:
+    """Switch the encoder's host off, ask until it is well again, and return what happened in words."""
+    headers = {"Authorization": f"Bearer {key}"}
+    name, host = next((n, h) for n, (_, h) in list(running.cloud.nodes.items()) if h.address in running.encoders())
+    host.kill()
+    began, answers = time.monotonic(), list[bool]()
+    while len(answers) < IN_A_ROW or not all(answers[-IN_A_ROW:]):
+        if time.monotonic() - began > SECONDS:
+            raise RuntimeError("the endpoint did not come back")
+        with contextlib.suppress(requests.RequestException):
+            answers.append(requests.post(f"{page}/v1/search", data=STAR, headers=headers, timeout=10).ok)
+            time.sleep(0.2)
+            continue
+        answers.append(False)
+    failed = [number for number, good in enumerate(answers) if not good]
+    return (
+        f"Then `{name}`, where the encoder was, was switched off like a host that loses its power. Of {len(answers)} "
+        f"queries, one after the other, {len(failed)} failed, and {time.monotonic() - began:.0f} s later all were answered "
+        f"again, from `{', '.join(sorted(running.cloud.nodes))}`.\n"
+    )
 
 
 def ready(url: str) -> bool:
