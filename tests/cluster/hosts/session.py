@@ -7,7 +7,7 @@ out. It takes root, and the starter set of the demo or another dataset in the fo
 """
 
 import argparse
-import contextlib
+import json
 import os
 import platform
 import re
@@ -106,32 +106,37 @@ def play(running: Running, train: Sequence[str]) -> None:
         said = [line for line in (done.stdout + done.stderr).splitlines() if not OF_RAY.match(line)]
         say(step, [line for line in said if not NOISE.match(line)], time.monotonic() - began)
         if "Bearer" in step.command:
-            print(
-                lose_a_host(running, f"http://{address}:8000", (running.folder / "key").read_text().strip()), flush=True
-            )
+            print(lose_a_host(running, f"http://{address}:8000/v1/search"), flush=True)
     wait_for(lambda: not running.cloud.nodes, what="the nodes to go", patience_s=120)
 
 
-def lose_a_host(running: Running, page: str, key: str) -> str:
-    """Switch the encoder's host off, ask until it is well again, and return what happened in words."""
-    headers = {"Authorization": f"Bearer {key}"}
-    name, host = next((n, h) for n, (_, h) in list(running.cloud.nodes.items()) if h.address in running.encoders())
+def lose_a_host(running: Running, url: str) -> str:
+    """Switch the encoder's host off, ask until the endpoint is well again, and return what happened in words."""
+    key = (running.folder / "key").read_text().strip()
+    homes = running.encoders()
+    name, host = next((name, host) for name, (_, host) in list(running.cloud.nodes.items()) if host.address in homes)
     host.kill()
     began, answers = time.monotonic(), list[bool]()
     while len(answers) < IN_A_ROW or not all(answers[-IN_A_ROW:]):
         if time.monotonic() - began > SECONDS:
             raise RuntimeError("the endpoint did not come back")
-        with contextlib.suppress(requests.RequestException):
-            answers.append(requests.post(f"{page}/v1/search", data=STAR, headers=headers, timeout=10).ok)
-            time.sleep(0.2)
-            continue
-        answers.append(False)
-    failed = [number for number, good in enumerate(answers) if not good]
+        answers.append(is_answered(url, key))
+        time.sleep(0.2)
+    seconds, nodes = time.monotonic() - began, ", ".join(sorted(running.cloud.nodes))
     return (
-        f"Then `{name}`, where the encoder was, was switched off like a host that loses its power. Of {len(answers)} "
-        f"queries, one after the other, {len(failed)} failed, and {time.monotonic() - began:.0f} s later all were answered "
-        f"again, from `{', '.join(sorted(running.cloud.nodes))}`.\n"
+        f"Then `{name}`, where the encoder was, was switched off as by a power cut. Of {len(answers)} queries, one after\n"
+        f"the other, {answers.count(False)} failed; {seconds:.0f} s later {IN_A_ROW} in a row had been answered, "
+        f"by `{nodes}`.\n"
     )
+
+
+def is_answered(url: str, key: str) -> bool:
+    """Tell whether a query is answered."""
+    headers = {"Authorization": f"Bearer {key}"}
+    try:
+        return requests.post(url, json=json.loads(STAR), headers=headers, timeout=10).ok
+    except requests.RequestException:
+        return False
 
 
 def ready(url: str) -> bool:
