@@ -124,8 +124,8 @@ def lose_a_host(running: Running, url: str) -> str:
         time.sleep(0.2)
     seconds, nodes = time.monotonic() - began, ", ".join(sorted(running.cloud.nodes))
     return (
-        f"Then `{name}`, where the encoder was, was switched off as by a power cut. Of {len(answers)} queries, one after\n"
-        f"the other, {answers.count(False)} failed; {seconds:.0f} s later {IN_A_ROW} in a row had been answered, "
+        f"Then `{name}`, where the encoder was, was switched off as by a power cut. Of {len(answers)} queries, one\n"
+        f"after the other, {answers.count(False)} failed; {seconds:.0f} s later {IN_A_ROW} in a row had been answered, "
         f"by `{nodes}`.\n"
     )
 
