@@ -139,18 +139,19 @@ def is_answered(url: str, key: str) -> bool:
         return False
 
 
-def ready(url: str) -> bool:
+def ready(page: str) -> bool:
     """Tell whether the endpoint answers."""
-    return (
-        subprocess.run(["curl", "-sf", f"{url}/readyz"], capture_output=True, timeout=30, check=False).returncode == 0
-    )
+    try:
+        return requests.get(f"{page}/readyz", timeout=10).ok
+    except requests.RequestException:
+        return False
 
 
 def say(step: Step, lines: Sequence[str], seconds: float) -> None:
     """Print a step and what came of it."""
-    print(f"{step.says}\n" if step.says else "", end="\n" if step.says else "")
-    shown = "\n".join(lines)
-    print(f"```\ndesk$ {step.command}\n{shown}\n```\n*{seconds:.0f} s*\n", flush=True)
+    if step.says:
+        print(f"{step.says}\n")
+    print("\n".join(["```", f"desk$ {step.command}", *lines, "```", f"*{seconds:.0f} s*\n"]), flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
