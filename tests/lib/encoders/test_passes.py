@@ -14,11 +14,11 @@ def encoder(passes: Passes) -> tuple[Encoder, set[torch.dtype], list[int]]:
     """Return an encoder, the dtypes that its network works in, and the images in each of the network's passes."""
     made, dtypes, rows = Encoder(EncoderConfig(backbone="tiny-test", dim=8, image_size=32)), set[torch.dtype](), []
 
-    def note(_module: torch.nn.Module, _inputs: object, features_BD: torch.Tensor) -> None:
-        rows.append(len(features_BD))
-        dtypes.add(features_BD.dtype)
+    def note(_module: torch.nn.Module, _inputs: object, result_BDhw: torch.Tensor) -> None:
+        rows.append(len(result_BDhw))
+        dtypes.add(result_BDhw.dtype)
 
-    made.embed.register_forward_hook(note)
+    made.backbone.stages()[0].register_forward_hook(note)
     made.passes = passes
     return made, dtypes, rows
 
