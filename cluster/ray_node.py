@@ -16,8 +16,6 @@ from cluster.ports import LOOPBACK, free_ports
 from cluster.processes import Record, end, start, wait_ready
 from cluster.ray_head import PORTS, RayHead, head_env, new_temp_dir, object_store_bytes
 
-# Whoever says "this machine only" (LOOPBACK_ONLY) may join no other by `ray start`; the address keeps it on loopback.
-SEVERAL = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1"}
 OF_A_HEAD = ("gcs", "client", "dashboard")
 
 
@@ -102,11 +100,11 @@ def _start(state_dir: Path, head: RayHead, number: int, *, env: Mapping[str, str
     options = {name: option for name, option in PORTS.items() if name not in OF_A_HEAD}
     ports = dict(zip(options, free_ports(len(options)), strict=True))
     temp_dir = new_temp_dir(folder / "temp_dir")
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--node-name={_name(number)}"]
+    command = [sys.executable, "-m", "cluster.ray_join", "start", "--block", f"--node-name={_name(number)}"]
     command += [f"--address={LOOPBACK}:{head.ports['gcs']}", f"--node-ip-address={LOOPBACK}", f"--temp-dir={temp_dir}"]
     command += [f"{option}={ports[name]}" for name, option in options.items()]
     command += [f"--num-cpus={cpus}", f"--object-store-memory={object_store_bytes()}", "--disable-usage-stats"]
-    environment = {**head_env(env, head.token_path), "RAY_API_SERVER_ADDRESS": head.dashboard_url, **SEVERAL}
+    environment = {**head_env(env, head.token_path), "RAY_API_SERVER_ADDRESS": head.dashboard_url}
     record = start(command, env=environment, log=folder / "node.log", record=folder / "process.json", cwd=folder)
     return RayNode(number=number, ports=ports, temp_dir=temp_dir, cpus=cpus, record=record)
 
