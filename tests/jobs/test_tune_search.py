@@ -8,6 +8,7 @@ import pytest
 from jobs._train_config import TrainConfig
 from jobs._tune_halving import Halving
 from jobs._tune_journal import Journal, Trial, unfinished
+from jobs._tune_progress import Narrator
 from jobs._tune_proposals import Proposals, propose
 from jobs._tune_space import Point, Space, read_space
 from sketchray.storage import Store, open_store
@@ -70,8 +71,12 @@ def test_the_first_trial_has_the_recipes_own_values(tmp_path: Path) -> None:
 class Reported:
     """As Ray Tune's trials are: an identifier that is another in each session, and what was proposed."""
 
-    def __init__(self, number: int, session: str) -> None:
-        self.trial_id, self.config = f"{session}-{number}", {"number": number}
+    def __init__(self, number: int, session: str, error: str = "") -> None:
+        self.trial_id, self.error = f"{session}-{number}", error
+        self.config: dict[str, Any] = {"number": number, "point": {"method.lr": 0.1}}
+
+    def get_error(self) -> Exception:
+        return ValueError(self.error)
 
 
 def halving(journal: Journal) -> Halving:
@@ -155,3 +160,25 @@ def test_the_recipes_own_values_are_never_stopped(tmp_path: Path) -> None:
     assert scheduler.on_trial_result(None, Reported(0, "a"), {"step": 2, "val": 0.1}) == "CONTINUE"
     assert scheduler.on_trial_result(None, Reported(0, "a"), {"done": True}) == "CONTINUE"
     assert journal.read(0).curve == ((2, 0.1),)
+
+
+def test_each_report_is_told_once_and_what_a_trial_failed_with_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = Journal(open_store(str(tmp_path)))
+    for known in (trial(0, {2: 0.5, 4: 0.625}, "finished"), trial(1, {2: 0.25}, "stopped"), trial(2, {})):
+        journal.write(known)
+    narrator = Narrator(journal, metric="val", trials=3)
+    narrator.setup()
+    for number, step, value in ((0, 4, 0.625), (0, 4, 0.625), (1, 2, 0.25)):
+        narrator.on_trial_result(1, [], Reported(number, "a"), {"step": step, "val": value, "done": True})
+    narrator.on_trial_result(1, [], Reported(1, "a"), {"done": True})
+    narrator.on_trial_error(1, [], Reported(2, "a", error="Traceback\n  deep down\nValueError: too hot\n"))
+    narrator.on_experiment_end([])
+    told = capsys.readouterr().err.splitlines()
+    assert [line for line in told if line.startswith("trial")] == [
+        "trial 0: step 4, val 0.6250 (method.lr=0.1)",
+        "trial 1: step 2, val 0.2500 (method.lr=0.1): stopped",
+    ]
+    assert [line for line in told if line.startswith("tune: 3/3 trial") and "best 0.6250" in line]
+    assert (journal.read(2).status, journal.read(2).error) == ("failed", "ValueError: too hot")
