@@ -118,6 +118,22 @@ class Method(nn.Module, ABC):
         """Return what multiplies every peak learning rate at a step: here half a cosine down to zero."""
         return 0.5 * (1 + math.cos(math.pi * step / max(1, total_steps)))
 
+    def begin_from(self, encoder: Encoder) -> None:
+        """Start from a trained encoder instead of the pretrained backbone; called before `prepare`, if at all.
+
+        Raises:
+            ValueError: it is of another configuration.
+        """
+        for own in self.starting():
+            theirs, mine = (one.config.model_dump(exclude={"weights"}) for one in (encoder, own))
+            if theirs != mine:
+                raise ValueError(f"start: that encoder is {encoder.config}, and the one to train is {own.config}")
+            own.load_state_dict(encoder.state_dict())
+
+    @abstractmethod
+    def starting(self) -> Iterable[Encoder]:
+        """Return the encoders that a run may start from a trained one: the student, and what follows it."""
+
     def prepare(self, photos: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Learn from photos of the seen classes before step 0.
 
