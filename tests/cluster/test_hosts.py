@@ -24,7 +24,7 @@ from tests.cluster.hosts.lan import Host
 from tests.cluster.hosts.namespaces import why_not
 from tests.cluster.hosts.ray_hosts import GCS, SERVE
 from tests.cluster.hosts.running import Running, running_hosts
-from tests.cluster.hosts.watching import hosts_of, hosts_of_tasks, workers_alive
+from tests.cluster.hosts.watching import hosts_of, hosts_of_tasks, nodes_alive
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
 
@@ -133,7 +133,7 @@ def test_nodes_that_nobody_needs_go(running: Running) -> None:
     wait_for(lambda: not running.cloud.nodes, what="the end of idle nodes", patience_s=90)
     assert running.events("went") != []
     assert running.events("lost") == []
-    wait_for(lambda: workers_alive(running.head) == [], what="the head to know of it", patience_s=30)
+    wait_for(lambda: nodes_alive(running.head) == [running.head.address], what="the head to know of it", patience_s=30)
 
 
 @pytest.mark.full
@@ -151,7 +151,7 @@ def test_a_host_with_another_token_does_not_join(running: Running) -> None:
     )
     stranger.kill()
     assert done.returncode != 0, done.stdout
-    assert stranger.address not in workers_alive(running.head)
+    assert stranger.address not in nodes_alive(running.head)
 
 
 @pytest.mark.full

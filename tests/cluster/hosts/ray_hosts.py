@@ -4,13 +4,15 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
-from cluster.processes import Record, wait_ready
+from cluster.processes import Record, StartError, wait_ready
 from cluster.ray_head import LOOPBACK_ONLY, MIB, RayHead, head_env
 from cluster.store_server import StoreServer
 from cluster.submit import CHECKOUT
 from tests.cluster.hosts.lan import Host, Lan
+from tests.cluster.hosts.watching import nodes_alive
 
 GCS, DASHBOARD, SERVE = 6379, 8265, 8000
 BUCKET = "sketchray"
@@ -51,32 +53,34 @@ class RayHosts:
         for name in LOOPBACK_ONLY:
             del self.env[name]
 
-    def start_head(self, *options: str, **environment: str) -> RayHead:
-        """Start the head with more options of ``ray start``, and wait until it answers.
+    def start_head(self, *options: str, attempts: int = 3, **environment: str) -> RayHead:
+        """Start the head with more options of ``ray start``, and wait until it counts itself.
+
+        On a busy machine ``ray start`` gives up after 30 s, and is tried again.
 
         Raises:
             StartError: it did not come up.
         """
-        started = self.start_ray(
-            self.host,
-            "--head",
-            f"--port={GCS}",
-            f"--dashboard-host={self.host.address}",
-            f"--dashboard-port={DASHBOARD}",
-            "--num-cpus=0",
-            *options,
-            **environment,
-        )
-        head = RayHead(
-            ports={"gcs": GCS, "dashboard": DASHBOARD},
-            token_path=self.token,
-            temp_dir=self.host.disk / "ray",
-            cpus=0,
-            record=Record.of(started.pid, mark="", cwd=CHECKOUT),
-            address=self.host.address,
-        )
-        wait_ready(head.record, head.ready, what="Ray", log=self.host.disk / "ray.log", timeout=90)
-        return head
+        asked = ["--head", f"--port={GCS}", f"--dashboard-port={DASHBOARD}", f"--dashboard-host={self.host.address}"]
+        for attempt in range(1, attempts + 1):
+            started = self.start_ray(self.host, *asked, "--num-cpus=0", *options, **environment)
+            head = RayHead(
+                ports={"gcs": GCS, "dashboard": DASHBOARD},
+                token_path=self.token,
+                temp_dir=self.host.disk / "ray",
+                cpus=0,
+                record=Record.of(started.pid, mark="", cwd=CHECKOUT),
+                address=self.host.address,
+            )
+            ready = partial(_is_up, head)
+            try:
+                wait_ready(head.record, ready, what="Ray", log=self.host.disk / "ray.log", timeout=90)
+            except StartError:
+                if attempt == attempts:
+                    raise
+            else:
+                return head
+        raise ValueError(f"attempts must be 1 or more, not {attempts}")
 
     def join(self, name: str, resources: Mapping[str, float]) -> Host:
         """Switch a new host on and let it join with these logical resources, such as ``{"CPU": 16}``."""
@@ -95,6 +99,10 @@ class RayHosts:
         command += [f"--object-store-memory={OBJECT_STORE}", "--disable-usage-stats", *options]
         with (host.disk / "ray.log").open("ab") as log:
             return host.inside.start(command, env=self.env | environment, cwd=CHECKOUT, log=log)
+
+
+def _is_up(head: RayHead) -> bool:
+    return head.ready() and nodes_alive(head) != []
 
 
 def _start_store(host: Host, folder: Path) -> StoreServer:

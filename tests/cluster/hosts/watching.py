@@ -32,10 +32,9 @@ def hosts_of_tasks(head: RayHead, cpus: float) -> set[str]:
     return {address[task["node_id"]] for task in tasks if (task["required_resources"] or {}).get("CPU") == cpus}
 
 
-def workers_alive(head: RayHead) -> list[str]:
-    """Return the addresses of the nodes that Ray counts on, but for the head."""
-    nodes = _ask(head, "nodes")
-    return sorted(node["node_ip"] for node in nodes if node["state"] == "ALIVE" and not node["is_head_node"])
+def nodes_alive(head: RayHead) -> list[str]:
+    """Return the addresses of the nodes that Ray counts on."""
+    return sorted(node["node_ip"] for node in _ask(head, "nodes") if node["state"] == "ALIVE")
 
 
 def _ask(head: RayHead, what: str) -> list[dict[str, Any]]:
