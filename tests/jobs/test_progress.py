@@ -1,11 +1,13 @@
 """Progress in a log: plain lines that say how far it is and how long it still takes; in a terminal, one bar."""
 
 import io
+import logging
 import time
 
 import pytest
 
 from jobs import _progress
+from jobs._cluster import quiet
 from jobs._progress import Progress
 
 
@@ -41,3 +43,11 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "train:  25%|" in shown
     assert "1/4" in shown
     assert "step/s" in shown or "s/step" in shown
+
+
+def test_ray_train_says_nothing_of_a_report() -> None:
+    from ray.train.v2._internal.execution.context import logger
+
+    quiet()
+    assert not logger.isEnabledFor(logging.INFO)
+    assert logger.isEnabledFor(logging.WARNING)
