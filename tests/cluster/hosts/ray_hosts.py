@@ -53,7 +53,7 @@ class RayHosts:
         for name in LOOPBACK_ONLY:
             del self.env[name]
 
-    def start_head(self, *options: str, attempts: int = 3, **environment: str) -> RayHead:
+    def start_head(self, *options: str, attempts: int = 3) -> RayHead:
         """Start the head with more options of ``ray start``, and wait until it counts itself.
 
         On a busy machine ``ray start`` gives up after 30 s, and is tried again.
@@ -63,7 +63,7 @@ class RayHosts:
         """
         asked = ["--head", f"--port={GCS}", f"--dashboard-port={DASHBOARD}", f"--dashboard-host={self.host.address}"]
         for attempt in range(1, attempts + 1):
-            started = self.start_ray(self.host, *asked, "--num-cpus=0", *options, **environment)
+            started = self.start_ray(self.host, *asked, "--num-cpus=0", *options)
             head = RayHead(
                 ports={"gcs": GCS, "dashboard": DASHBOARD},
                 token_path=self.token,
@@ -93,12 +93,12 @@ class RayHosts:
         """Take away what the store would leave in this machine's folder for temporary files."""
         self.store.stop()
 
-    def start_ray(self, host: Host, *options: str, **environment: str) -> "subprocess.Popen[bytes]":
+    def start_ray(self, host: Host, *options: str) -> "subprocess.Popen[bytes]":
         """Run ``ray start`` on a host; its output goes to ``ray.log`` there."""
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--node-ip-address={host.address}"]
         command += [f"--object-store-memory={OBJECT_STORE}", "--disable-usage-stats", *options]
         with (host.disk / "ray.log").open("ab") as log:
-            return host.inside.start(command, env=self.env | environment, cwd=CHECKOUT, log=log)
+            return host.inside.start(command, env=self.env, cwd=CHECKOUT, log=log)
 
 
 def _is_up(head: RayHead) -> bool:

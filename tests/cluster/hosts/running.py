@@ -11,7 +11,7 @@ from unittest import mock
 from cluster.ray_head import RayHead
 from cluster.submit import submit
 from sketchray.storage import Store, default_store
-from tests.cluster.hosts.autoscaling import ASKED_AHEAD, SOON, node_types, write_autoscaling_config
+from tests.cluster.hosts.autoscaling import SOON, node_types, write_autoscaling_config
 from tests.cluster.hosts.cloud import Cloud
 from tests.cluster.hosts.lan import Lan, lan
 from tests.cluster.hosts.ray_hosts import RayHosts
@@ -57,11 +57,11 @@ class Running:
 def running_hosts(folder: Path) -> Iterator[Running]:
     """Bring up the head and the store, with no worker yet; the store's variables are this process's meanwhile."""
     with lan(folder) as net:
-        ray = RayHosts(net, folder, ASKED_AHEAD)
+        ray = RayHosts(net, folder, SOON)
         cloud = Cloud(ray, node_types())
         try:
             config = write_autoscaling_config(folder / "autoscaling.json", cloud.url)
-            head = ray.start_head(f"--autoscaling-config={config}", **SOON)
+            head = ray.start_head(f"--autoscaling-config={config}")
             with mock.patch.dict(os.environ, ray.store.env()):
                 yield Running(net, ray, cloud, head, folder)
         finally:
