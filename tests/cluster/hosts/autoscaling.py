@@ -13,9 +13,9 @@ PROVIDER = "tests.cluster.hosts.provider.HostsProvider"
 # What Ray's BatchingNodeProvider asks for: nodes start by themselves, all of a type at once.
 BATCHING = {"disable_node_updaters": True, "disable_launch_config_check": True, "foreground_node_launch": True}
 IDLE_MINUTES = 0.25
-# A node that says nothing is ended and replaced after Ray's own 30 s, since it says nothing while it starts either.
 SOON = {
     "AUTOSCALER_UPDATE_INTERVAL_S": "1",
+    "AUTOSCALER_HEARTBEAT_TIMEOUT_S": "15",  # a node that was there and says nothing for so long is replaced
     # Ray Data and Ray Train ask for so many seconds ahead, and a worker that is killed does not take it back.
     "RAY_DATA_AUTOSCALING_REQUEST_EXPIRE_TIME_S": "20",
 }

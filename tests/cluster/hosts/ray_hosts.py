@@ -3,7 +3,7 @@
 import secrets
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from pathlib import Path
 from cluster.store_server import start_store
 print(start_store(Path(sys.argv[1]), bucket=sys.argv[2], address=sys.argv[3]).model_dump_json())
 """
+# As a service that is started again: ``ray start`` gives up after 30 s, which a busy machine may need.
+AGAIN = ("bash", "-c", 'until "$@"; do sleep 1; done', "again")
 # A host that is lost is noticed in seconds here. Ray's own periods are made for networks that stutter.
 HEALTH = {
     "RAY_health_check_initial_delay_ms": "2000",
@@ -86,16 +88,28 @@ class RayHosts:
         """Switch a new host on and let it join with these logical resources, such as ``{"CPU": 16}``."""
         host = self.net.add(name)
         counts = [f"--num-{resource.lower()}s={count:g}" for resource, count in resources.items()]
-        self.start_ray(host, f"--address={self.host.address}:{GCS}", *counts)
+        self.start_ray(host, f"--address={self.host.address}:{GCS}", *counts, before=AGAIN)
         return host
+
+    def has_joined(self, host: Host) -> bool:
+        """Tell whether ``ray start`` has said on the host that it is done."""
+        return "Ray runtime started" in (host.disk / "ray.log").read_text(errors="replace")
 
     def end(self) -> None:
         """Take away what the store would leave in this machine's folder for temporary files."""
         self.store.stop()
 
-    def start_ray(self, host: Host, *options: str) -> "subprocess.Popen[bytes]":
+    def start_ray(self, host: Host, *options: str, before: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
         """Run ``ray start`` on a host; its output goes to ``ray.log`` there."""
-        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--node-ip-address={host.address}"]
+        command = [
+            *before,
+            sys.executable,
+            "-m",
+            "ray.scripts.scripts",
+            "start",
+            "--block",
+            f"--node-ip-address={host.address}",
+        ]
         command += [f"--object-store-memory={OBJECT_STORE}", "--disable-usage-stats", *options]
         with (host.disk / "ray.log").open("ab") as log:
             return host.inside.start(command, env=self.env, cwd=CHECKOUT, log=log)
