@@ -35,10 +35,10 @@ def autoscaling_config(cloud: str) -> dict[str, Any]:
     """
     from ray.autoscaler._private.util import prepare_config
 
-    config: dict[str, Any] = prepare_config(yaml.safe_load(OWN.read_text()))
-    config["provider"] = {"type": "external", "module": PROVIDER, "cloud": cloud, **BATCHING}
     # The nodes start themselves: nothing is copied to them.
-    return config | {"idle_timeout_minutes": IDLE_MINUTES, "file_mounts": {}}
+    own = yaml.safe_load(OWN.read_text()) | {"file_mounts": {}, "idle_timeout_minutes": IDLE_MINUTES}
+    config: dict[str, Any] = prepare_config(own)
+    return config | {"provider": {"type": "external", "module": PROVIDER, "cloud": cloud, **BATCHING}}
 
 
 def write_autoscaling_config(path: Path, cloud: str) -> Path:
