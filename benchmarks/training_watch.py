@@ -7,12 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks.training_cluster import Nodes
 from benchmarks.training_kills_job import STEP_LOG
 from jobs._checkpoints import Checkpoints, Metrics
-from sketchray.encoders import from_pretrained
 from sketchray.storage import open_store
 
 PATIENCE_S = 180.0
@@ -27,10 +26,11 @@ class Run:
     Args:
         arguments: of the job.
         cluster: where it runs.
-        folder: of its logs and its store.
+        folder: to be made, of its logs and its store.
     """
 
     def __init__(self, arguments: Sequence[str], cluster: Nodes, folder: Path) -> None:
+        folder.mkdir()
         self._command = [sys.executable, "-m", "benchmarks.training_kills_job", *arguments]
         store = f"file://{folder / 'store'}"
         self._log, self._store = folder / "steps", open_store(store)
@@ -39,13 +39,12 @@ class Run:
         self._output = folder / "job.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Give the command; its output is appended to a log."""
+    def start(self, *more: str) -> None:
+        """Give the command, and more arguments; its output is appended to a log."""
         with self._output.open("ab") as output:
-            self._process = self._popen(output)
-
-    def _popen(self, output: IO[bytes]) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(self._command, env=self._environment, stdout=output, stderr=subprocess.STDOUT)
+            self._process = subprocess.Popen(
+                [*self._command, *more], env=self._environment, stdout=output, stderr=subprocess.STDOUT
+            )
 
     def kill(self) -> None:
         """Kill the job's own process, and nothing else."""
@@ -101,26 +100,20 @@ class Run:
         """Return the loss terms of every step."""
         return Checkpoints(self._store.child(f"runs/{self.result()['run']}"), criterion=None).curve()
 
-    def encoder(self) -> str:
-        """Return the fingerprint of the encoder that it shipped."""
-        return from_pretrained(self.result()["encoder"]).fingerprint
-
 
 class Loss(NamedTuple):
-    """What a kill cost: steps to do again, seconds to the next step, and to the first that was not done before."""
+    """What a kill cost: steps to do again, and seconds to the next step; and how many had been done at the furthest."""
 
     steps: int
-    stepping_s: float
-    caught_up_s: float
+    seconds: float
+    furthest: int
 
 
 def loss_of(steps: Steps, killed: float) -> Loss | None:
     """Read off a step log what a kill at some moment cost; None while no step has been done since."""
-    before = [done for moment, done in steps if moment <= killed]
-    for place, (moment, done) in enumerate(steps):
-        earlier = steps[place - 1] if place else (killed, 0)
-        if moment > killed and (done <= earlier[1] or moment - earlier[0] > PAUSE_S or not before):
-            furthest = max((step for _, step in steps[:place]), default=0)
-            caught_up = next((at for at, step in steps[place:] if step > furthest), moment)
-            return Loss(furthest - (done - 1), moment - killed, caught_up - killed)
+    furthest, last = 0, killed
+    for moment, done in steps:
+        if moment > killed and (done <= furthest or moment - max(last, killed) > PAUSE_S):
+            return Loss(furthest - (done - 1), moment - killed, furthest)
+        furthest, last = max(furthest, done), moment
     return None
