@@ -52,9 +52,13 @@ class Bridge(StudentMethod):
     def terms(self, batch: Batch) -> dict[str, tuple[float, Tensor]]:
         """Return ``cls`` and ``con``."""
         student_Nd = self.student.features(batch.images, batch.is_photo)
-        sketch_Bd, photo_Pd = F.normalize(student_Nd, dim=1).split([len(batch.sketches), len(batch.photos)])
+        unit_Nd, sketches = F.normalize(student_Nd, dim=1), len(batch.sketches)
         con = modality_contrast(
-            sketch_Bd, photo_Pd, batch.sketch_labels, batch.photo_labels, temperature=self.config.tau_contrast
+            unit_Nd[:sketches],
+            unit_Nd[sketches:],
+            batch.sketch_labels,
+            batch.photo_labels,
+            temperature=self.config.tau_contrast,
         )
         return {
             "cls": (1.0, self.class_loss(self.classifier(student_Nd), batch)),
