@@ -114,7 +114,9 @@ def test_a_training_job_brings_two_nodes_and_trains_across_them(mini: Mini, runn
     assert result["status"] == "trained"
     assert result["metrics"]["step"] == TRAIN["steps"]
     assert running.store.exists(f"encoders/{result['run']}/config.json")
-    assert running.events("came") == ["cpu1", "cpu2"]
+    came = running.events("came")
+    assert came[:2] == ["cpu1", "cpu2"]  # more of them where Ray still counts what it asked for when they start
+    assert {event.type for event in running.cloud.events} == {"cpu"}
     hosts = hosts_of(running.head, "RayTrainWorker")
     assert len(hosts) == len(set(hosts)) == 2
     assert running.ray.host.address not in hosts

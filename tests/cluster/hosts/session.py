@@ -18,7 +18,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import requests
 
@@ -68,7 +68,7 @@ def steps(head: str, train: Sequence[str]) -> list[Step]:
         Step(
             "Deploy `serve/config.yaml`, which asks for keys; on a private network it may listen to other hosts:",
             "sed 's/host: 127.0.0.1/host: 0.0.0.0/' serve/config.yaml > $SESSION/serve.yaml && "
-            "serve deploy $SESSION/serve.yaml 2>&1 | tail -n 1",
+            "serve deploy $SESSION/serve.yaml 2>&1 | grep -o 'Sent deploy request successfully'",
         ),
         Step("A key, and a query by somebody who has none:", "python -m serve.keys create desk 2>&1 > $SESSION/key"),
         Step("", f"curl -s -o /dev/null -w '%{{http_code}}\\n' {page}/v1/search -d '{STAR}'"),
@@ -77,7 +77,10 @@ def steps(head: str, train: Sequence[str]) -> list[Step]:
             f'curl -s {page}/v1/search -H "Authorization: Bearer $(cat $SESSION/key)" '
             f"-H 'Content-Type: application/json' -d '{STAR}' | {SHOW}",
         ),
-        Step("Down. Nobody asks for the nodes any more, and they go:", "serve shutdown --yes 2>&1 | tail -n 1"),
+        Step(
+            "Down. Nobody asks for the nodes any more, and they go:",
+            "serve shutdown --yes 2>&1 | grep -o 'Sent shutdown request[^;]*'",
+        ),
     ]
 
 
@@ -166,10 +169,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="session-") as folder, running_hosts(Path(folder)) as running:
         upload(args.data, default_store().child("data/starter"))
         began = time.monotonic()
-        facts = {"head": running.head.address, "store": running.ray.store.endpoint, "date": datetime.now(UTC)}
+        facts: dict[str, Any] = {"head": running.head.address, "store": running.ray.store.endpoint}
+        facts |= {"date": datetime.now(UTC), "load": os.getloadavg()[0]}
         print(HEAD.format(cpus=os.cpu_count(), machine=platform.machine(), **facts))
         play(running, args.train)
-        print("```")
+        print("The hosts, seconds after the first command:\n\n```")
         for event in running.cloud.events:
             print(f"{event.at - began:6.0f} s  {event.host:8} {event.what}")
         print("```")
@@ -178,7 +182,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 HEAD = """# A session over several hosts
 
-Printed by `python -m tests.cluster.hosts.session`, {date:%Y-%m-%d}, on {cpus} cores of an {machine} machine.
+Printed by `python -m tests.cluster.hosts.session`, {date:%Y-%m-%d}, on {cpus} cores of an {machine} machine
+(load average {load:.0f} at the start).
 
 Head, store and workers are hosts in network namespaces: each has its own name, address, disk and processes. The head,
 {head}, runs `ray start --head --num-cpus=0` with Ray's autoscaler and the node types of `ray_config.yaml`;
