@@ -97,13 +97,14 @@ class Namespaces:
     def start(
         self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: IO[Any]
     ) -> "subprocess.Popen[bytes]":
-        """Start a command in there that goes on; its output goes to `log`."""
+        """Start a command in there that goes on; its output goes to `log`, and Ctrl-C does not reach it."""
         return subprocess.Popen(
             self.inside(command, cwd=cwd),
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
 
     def processes(self) -> list[psutil.Process]:
