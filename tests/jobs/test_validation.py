@@ -39,6 +39,7 @@ BEFORE = {
     "ship",
     "compute",
     "tracking",
+    "start",
 }  # what names no run that neither validates nor calibrates
 
 
