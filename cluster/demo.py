@@ -16,15 +16,16 @@ from pathlib import Path
 from types import FrameType
 
 from cluster.deploy import DeployError, undeploy
-from cluster.local import down, up
+from cluster.local import at_least_one, down, up
 from cluster.ports import LOOPBACK, answers
 from cluster.processes import Record, StartError
-from cluster.road import FROZEN, Road, RoadOptions
+from cluster.road import Road, RoadOptions
 from cluster.stages import Stages
 from cluster.state import STATE_DIR, BusyError, load, locked, save
 from cluster.submit import JobError
 from jobs._cli import RECIPES, recipe_path
 from sketchray.storage import default_store
+from sketchray.zoo import DEFAULT
 
 DEFAULT_PORT = "8000"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -38,9 +39,10 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--data", type=Path, metavar="ROOT", help="a dataset in the folder layout (the starter set)")
     parser.add_argument("--pictures", metavar="FOLDER", help="search these pictures instead: a folder or a URI")
-    parser.add_argument("--encoder", default=FROZEN, metavar="URI", help="for those pictures (%(default)s)")
+    parser.add_argument("--encoder", default=DEFAULT, metavar="URI", help="for those pictures (%(default)s)")
     parser.add_argument("--state", type=Path, default=STATE_DIR, metavar="DIR", help="state folder (%(default)s)")
-    parser.add_argument("--cpus", type=int, help="logical CPUs of Ray")
+    parser.add_argument("--cpus", type=int, help="logical CPUs of each Ray node")
+    parser.add_argument("--nodes", type=at_least_one, metavar="N", help="Ray nodes on this machine (as before, or 1)")
     parser.add_argument("--exit", action="store_true", help="end when the page is ready, without waiting for Ctrl-C")
     parser.add_argument("train", nargs="*", metavar="key=value", help="overrides for the training")
     args = parser.parse_args(argv)
@@ -57,13 +59,13 @@ def main(argv: list[str] | None = None) -> int:
             encoder=args.encoder,
         )
         with locked(args.state, "demo", wait=False):
-            return run(args.state.resolve(), options, cpus=args.cpus, stay=not args.exit)
+            return run(args.state.resolve(), options, cpus=args.cpus, nodes=args.nodes, stay=not args.exit)
     except (BusyError, StartError, JobError, DeployError, ValueError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr, flush=True)
         return 2
 
 
-def run(state_dir: Path, options: RoadOptions, *, cpus: int | None, stay: bool) -> int:
+def run(state_dir: Path, options: RoadOptions, *, cpus: int | None, nodes: int | None, stay: bool) -> int:
     """Bring everything up, run the road, wait for Ctrl-C; end everything on the way out, whichever that is."""
     url = f"http://{LOOPBACK}:{options.port}"
     if load(state_dir).page_port != options.port and answers(options.port):
@@ -72,7 +74,7 @@ def run(state_dir: Path, options: RoadOptions, *, cpus: int | None, stay: bool) 
     started = time.monotonic()
     ready = False
     try:
-        state = up(state_dir, cpus=cpus, owner=me)
+        state = up(state_dir, cpus=cpus, nodes=nodes, owner=me)
         assert state.ray is not None, "up returns a running Ray or raises"
         print(f"== Ray, with its dashboard at {state.ray.dashboard_url}, and the store are up", flush=True)
         os.environ.update(state.env)

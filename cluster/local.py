@@ -1,8 +1,9 @@
 """The cluster of one machine: ``python -m cluster.local up | down | status | env``.
 
-``up`` starts what does not run and repairs what a reboot or a kill left behind; twice does no harm. ``down`` ends what
-``up`` or the demo started, known by process id and start time, and nothing else. ``env`` prints shell variables by
-which ``ray``, ``serve`` and ``python -m jobs.<verb>`` reach this cluster: ``eval "$(python -m cluster.local env)"``.
+``up`` starts what does not run and repairs what a reboot or a kill left behind; twice does no harm. With ``--nodes 3``
+Ray has three nodes, as if there were so many hosts. ``down`` ends what ``up`` or the demo started, known by process id
+and start time, and nothing else. ``env`` prints shell variables by which ``ray``, ``serve`` and ``python -m
+jobs.<verb>`` reach this cluster: ``eval "$(python -m cluster.local env)"``.
 """
 
 import argparse
@@ -16,17 +17,21 @@ import requests
 
 from cluster.ports import LOOPBACK
 from cluster.processes import Record, StartError, end
-from cluster.ray_head import start_ray
+from cluster.ray_head import logical_cpus, start_ray
+from cluster.ray_node import keep_nodes
 from cluster.state import STATE_DIR, State, load, locked, own_store_env, save
 from cluster.store_server import start_store
 
 
-def up(state_dir: Path = STATE_DIR, *, cpus: int | None = None, owner: Record | None = None) -> State:
+def up(
+    state_dir: Path = STATE_DIR, *, cpus: int | None = None, nodes: int | None = None, owner: Record | None = None
+) -> State:
     """Start the object store and Ray, unless they run.
 
     Args:
         state_dir: the cluster's state folder.
-        cpus: logical CPUs of a Ray that has to be started.
+        cpus: logical CPUs of each node that has to be started.
+        nodes: how many Ray nodes, the head among them; None for as many as there were, or one.
         owner: the command that will call `down`, if the cluster is not to outlive it.
 
     Raises:
@@ -34,6 +39,7 @@ def up(state_dir: Path = STATE_DIR, *, cpus: int | None = None, owner: Record | 
     """
     with locked(state_dir):
         state = load(state_dir)
+        count = nodes or 1 + len(state.nodes)
         running = state.ray is not None and state.ray.alive()
         if not running or (state.owner is not None and state.owner.process() is None):
             state.owner = owner  # a cluster whose owner was killed is adopted
@@ -48,11 +54,15 @@ def up(state_dir: Path = STATE_DIR, *, cpus: int | None = None, owner: Record | 
             state.store = None
         save(state_dir, state)
         if state.ray is None or not running or state.env != env:
+            for node in state.nodes:
+                node.stop()
             if state.ray is not None:
                 state.ray.stop()
-            state.page_port, state.env = None, env
-            state.ray = start_ray(state_dir, env=env, cpus=cpus)
+            state.page_port, state.env, state.nodes = None, env, []
+            state.ray = start_ray(state_dir, env=env, cpus=cpus or logical_cpus(count))
             save(state_dir, state)
+        state.nodes = keep_nodes(state_dir, state.ray, state.nodes, count, env=env, cpus=cpus or state.ray.cpus)
+        save(state_dir, state)
         return state
 
 
@@ -61,11 +71,14 @@ def down(state_dir: Path = STATE_DIR) -> list[str]:
     ended = []
     with locked(state_dir):
         state = load(state_dir)
-        for name in ("ray", "store"):  # by the servers' own records: the state may be older than a server
-            record = Record.load(state_dir / name / "process.json")
+        # By the servers' own records: the state may be older than a server.
+        for folder in [*sorted(state_dir.glob("nodes/*")), state_dir / "ray", state_dir / "store"]:
+            record = Record.load(folder / "process.json")
             if record is not None and record.family():
                 end(record)
-                ended.append(name)
+                ended.append(f"node {folder.name}" if folder.parent.name == "nodes" else folder.name)
+        for node in state.nodes:
+            shutil.rmtree(node.temp_dir, ignore_errors=True)
         if state.ray is not None:
             shutil.rmtree(state.ray.temp_dir, ignore_errors=True)
         if state.store is not None:
@@ -87,6 +100,9 @@ def status(state_dir: Path = STATE_DIR) -> list[str]:
         family = state.ray.record.family()
         where = f"dashboard {state.ray.dashboard_url}  pid {state.ray.record.pid}  {len(family)} processes"
         lines.append(f"ray    {'up' if state.ray.alive() else 'DEAD'}  {where}  ports {_ports(state.ray.ports)}")
+    for node in state.nodes:
+        where = f"pid {node.record.pid}  {len(node.record.family())} processes  ports {_ports(node.ports)}"
+        lines.append(f"node {node.number} {'up' if node.alive() else 'DEAD'}  {where}")
     if state.page_port is not None:
         lines.append(f"page   {page_state(state.page_port)}  http://{LOOPBACK}:{state.page_port}")
     return lines
@@ -114,12 +130,20 @@ def _ports(ports: dict[str, int]) -> str:
     return " ".join(f"{name}={port}" for name, port in ports.items())
 
 
+def at_least_one(text: str) -> int:
+    """Read a number of nodes of a command line."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError("at least 1: the head is one of them")
+    return number
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return 0, 2 after one line about what went wrong, or 3 when nothing (or not all) runs."""
     parser = argparse.ArgumentParser(prog="python -m cluster.local", description=__doc__.splitlines()[0])
     parser.add_argument("verb", choices=["up", "down", "status", "env"])
     parser.add_argument("--state", type=Path, default=STATE_DIR, metavar="DIR", help="state folder (%(default)s)")
-    parser.add_argument("--cpus", type=int, help="logical CPUs of Ray (four a core, at least eight)")
+    parser.add_argument("--cpus", type=int, help="logical CPUs of each node (four a core and at least eight, divided)")
+    parser.add_argument("--nodes", type=at_least_one, metavar="N", help="Ray nodes with the head (as before, or 1)")
     args = parser.parse_args(argv)
     if args.verb == "env":
         lines = env(args.state)
@@ -130,7 +154,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if args.verb == "up":
         try:
-            up(args.state, cpus=args.cpus)
+            up(args.state, cpus=args.cpus, nodes=args.nodes)
         except (StartError, OSError) as error:
             print(f"up: {error}", file=sys.stderr)
             return 2

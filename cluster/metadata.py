@@ -1,6 +1,8 @@
 """What Ray keeps with a job, so that one can tell later which it was: its verb, its recipe, the code's commit."""
 
+import json
 import subprocess
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -38,3 +40,13 @@ def _git(checkout: Path, *arguments: str) -> str:
         return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the metadata of ``python -m ARGUMENTS`` as JSON, for ``ray job submit --metadata-json``."""
+    print(json.dumps(job_metadata(["-m", *arguments], Path.cwd())))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -111,8 +111,8 @@ def _start_once(state_dir: Path, *, env: Mapping[str, str], cpus: int | None, ti
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     token_path = _new_token(folder / "token")
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
-    cpus = cpus or max(8, LOGICAL_CPUS_PER_CORE * (os.cpu_count() or 1))
-    temp_dir = _new_temp_dir(folder / "temp_dir")
+    cpus = cpus or logical_cpus()
+    temp_dir = new_temp_dir(folder / "temp_dir")
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
     command += [f"{option}={ports[name]}" for name, option in PORTS.items()]
     command += [f"--dashboard-host={LOOPBACK}", f"--temp-dir={temp_dir}"]
@@ -150,8 +150,13 @@ def head_env(env: Mapping[str, str], token_path: Path) -> dict[str, str]:
     }
 
 
+def logical_cpus(nodes: int = 1) -> int:
+    """Return the logical CPUs of each of several nodes on this machine: four a core and at least eight, divided."""
+    return max(2, max(8, LOGICAL_CPUS_PER_CORE * (os.cpu_count() or 1)) // nodes)
+
+
 def object_store_bytes() -> int:
-    """Return the object store's size: an eighth of the machine's memory, 256 MiB to 1 GiB."""
+    """Return a node's object store's size: an eighth of the machine's memory, 256 MiB to 1 GiB."""
     return max(256 * MIB, min(1024 * MIB, psutil.virtual_memory().total // 8))
 
 
@@ -166,7 +171,7 @@ def _new_token(path: Path) -> Path:
     return path
 
 
-def _new_temp_dir(note: Path) -> Path:
+def new_temp_dir(note: Path) -> Path:
     """Make Ray's folder, and remove that of a head which was killed.
 
     It lies not below the state folder, since the path of a socket can have some 100 bytes only; `note` says where.

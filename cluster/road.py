@@ -17,11 +17,11 @@ from cluster.submit import CHECKOUT, JobError, submit
 from cluster.upload import listing_digest, upload
 from jobs._cli import recipe_path
 from sketchray.storage import Store, open_store
+from sketchray.zoo import DEFAULT, list_shipped
 
 JOB_SOURCES = (CHECKOUT / "jobs", CHECKOUT / "lib" / "sketchray")
 STARTER = "starter"
 OWN = "own"
-FROZEN = "frozen:efficientnet_lite0@128"
 # One of each, on a machine that does everything else too, and nobody has to sign in.
 DEMO_ARGS: dict[str, Any] = {"auth": "open", "ingress": {}, "encoder": {}, "shards": {}}
 NO_CODEBOOKS = "codebooks.names=[]"  # the page ranks by nearest, and a fit takes a minute of the first start
@@ -39,7 +39,8 @@ class RoadOptions(NamedTuple):
         recipe: a name in ``jobs/recipes``, or a YAML file's absolute path.
         data: a dataset in the folder layout; None for the starter set, which is built first.
         pictures: folder or URI of pictures to search instead: only the index is built and served.
-        encoder: for those pictures: an encoder package, or ``frozen:<backbone>@<side>``.
+        encoder: for those pictures: an encoder package, the name of one that comes with the library, or
+            ``frozen:<backbone>@<side>``.
         port: of the page and the API.
         train: overrides for the training.
     """
@@ -49,7 +50,7 @@ class RoadOptions(NamedTuple):
     port: int
     train: tuple[str, ...] = ()
     pictures: str | None = None
-    encoder: str = FROZEN
+    encoder: str = DEFAULT
 
 
 class Road:
@@ -106,15 +107,23 @@ class Road:
         self.serve(index, attribution=None)
 
     def has_gallery(self, source: str, encoder: str) -> bool:
-        """Tell whether there is a gallery of this source by this encoder, however old."""
-        from sketchray.encoders import encoder_uri  # torch and faiss, which the demo does not need otherwise
+        """Tell whether there is a gallery of this source by this encoder, however old.
+
+        A later release may bring another encoder under the same name, so that names are not enough.
+        """
+        # Torch and faiss, which the demo does not need otherwise.
+        from sketchray.encoders import encoder_uri, read_package_config
         from sketchray.gallery import GalleryError, open_gallery
 
         try:
             manifest = open_gallery(self.store, OWN).manifest
         except GalleryError:
             return False
-        return (manifest.source, manifest.encoder.uri) == (open_store(source).uri, encoder_uri(encoder))
+        known = manifest.encoder.fingerprint
+        if encoder in list_shipped():
+            known = read_package_config(encoder)["fingerprint"]
+        wanted = (open_store(source).uri, encoder_uri(encoder), known)
+        return (manifest.source, manifest.encoder.uri, manifest.encoder.fingerprint) == wanted
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from cluster.processes import Record
 from cluster.ray_head import RayHead
+from cluster.ray_node import RayNode
 from cluster.store_server import StoreServer
 
 STATE_DIR = Path(".sketchray")
@@ -25,6 +26,7 @@ class State(BaseModel):
     Attributes:
         store: the embedded object store, or None when the user's own is used.
         ray: the head.
+        nodes: Ray's nodes beside the head.
         env: what jobs and workers were given to reach the store.
         page_port: where Serve was told to listen, once it was.
         owner: the command that ends the cluster when it ends; None if it stays until ``down``.
@@ -32,6 +34,7 @@ class State(BaseModel):
 
     store: StoreServer | None = None
     ray: RayHead | None = None
+    nodes: list[RayNode] = []
     env: dict[str, str] = {}
     page_port: int | None = None
     owner: Record | None = None

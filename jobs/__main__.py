@@ -5,8 +5,10 @@ import re
 import sys
 from itertools import takewhile
 from pathlib import Path
+from textwrap import shorten
 
 HERE = Path(__file__).parent
+WIDTH = 120
 
 
 def verbs() -> dict[str, str]:
@@ -22,7 +24,8 @@ def recipes() -> dict[str, str]:
     for path in sorted((HERE / "recipes").glob("*.yaml")):
         lines = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
         comment = " ".join(line.lstrip("# ") for line in lines)
-        told[path.stem] = re.split(r"(?<=[.;])\s", comment)[0].rstrip(".;")
+        sentence = re.split(r"(?<=[.;])\s|:\s+(?=python )", comment)[0].rstrip(".;")
+        told[path.stem] = shorten(sentence, WIDTH, placeholder=" ...")
     return told
 
 

@@ -2,11 +2,14 @@
 
 import logging
 import os
+from pathlib import Path
 
 import ray
 import ray.data
 
 LOGICAL_CPUS_PER_CORE = 4
+# Ray Train tells of every report by a logger that it names after its own file.
+RAY_TRAIN_REPORTS = str(Path(ray.__file__).parent / "train/v2/_internal/execution/context.py")
 
 _ours = False  # whether the connection of this process is one that `connect` made
 
@@ -42,7 +45,7 @@ def leave() -> None:
 
 def quiet() -> None:
     """Let Ray's libraries speak only of what is wrong, in this process: the job draws its own progress."""
-    for name in ("ray.data", "ray.train", "botocore"):
+    for name in ("ray.data", "ray.train", RAY_TRAIN_REPORTS, "botocore"):
         logging.getLogger(name).setLevel(logging.WARNING)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False

@@ -52,7 +52,8 @@ class EvaluateConfig(Config):
 
     Attributes:
         data: where the samples are.
-        encoders: encoder packages' URIs, or ``frozen:<backbone>[@<image size>][:<weights>]``.
+        encoders: encoder packages' URIs, names of those that come with the library, or
+            ``frozen:<backbone>[@<image size>][:<weights>]``.
         query_split: the sketches that ask.
         gallery_split: the labelled photos that are asked for.
         rankers: how each gallery is ranked, each fitted once to its unlabelled pictures; a row of the report each.

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 from sketchray.config import Config, digest
 from sketchray.gallery import FitPlan, IndexPlan
 from sketchray.gallery.manifest import FORMAT_VERSION, Column, EncoderRef
+from sketchray.zoo import DEFAULT
 
 NO_INPUTS = {"gallery", "source", "exclude", "shard_rows", "max_bad", "resources"}  # or told in another way
 EXCLUDE = ("sketches/",)
@@ -96,7 +97,8 @@ class BuildConfig(EmbedConfig):
         source: where the pictures are: URIs of bucket prefixes or folders, or of one Parquet or CSV file that names
             pictures by URI. One URI may stand alone.
         exclude: prefixes of each source that are not the gallery's; ``sketches/`` holds drawings in the folder layout.
-        encoder: an encoder package's URI, or ``frozen:<backbone>[@<image size>][:<weights>]``.
+        encoder: an encoder package's URI, the name of one that comes with the library (as the default is), or
+            ``frozen:<backbone>[@<image size>][:<weights>]``.
         shards: how many; None for as many as `shard_rows` asks for.
         shard_rows: pictures in a shard, about, where the number of shards is not given. Far enough from the index's
             ``exact_rows`` that all shards are searched alike.
@@ -106,7 +108,7 @@ class BuildConfig(EmbedConfig):
 
     source: tuple[str, ...] = Field(min_length=1)
     exclude: tuple[str, ...] = EXCLUDE
-    encoder: str
+    encoder: str = DEFAULT
     shards: int | None = Field(default=None, ge=1, le=1024)
     shard_rows: int = Field(default=100_000, ge=1)
     index: IndexPlan = IndexPlan()

@@ -13,7 +13,7 @@ from sketchray.data.multicrop import MultiCropConfig
 from sketchray.data.reading import DataConfig
 from sketchray.data.samples import Modality
 from sketchray.data.transforms import AugmentConfig
-from sketchray.encoders import EncoderConfig
+from sketchray.encoders import EncoderConfig, load_encoder
 from sketchray.methods import Method, create_method
 from sketchray.methods.compute import ComputeConfig
 
@@ -26,6 +26,8 @@ class TrainConfig(Config):
     Attributes:
         method: ``{name: ..., and the method's own configuration}``.
         encoder: the student.
+        start: a trained encoder of that configuration to begin with (a package, or a name of `sketchray.zoo`); None
+            begins with the backbone's published weights.
         augment: training augmentation of both modalities.
         steps: optimiser steps in all.
         steps_per_epoch: steps between two calls of the method's ``start_epoch``.
@@ -50,6 +52,7 @@ class TrainConfig(Config):
     resources: Resources = Resources()
     method: dict[str, Any] = Field(default={"name": "rpkd"})
     encoder: EncoderConfig = EncoderConfig()
+    start: str | None = None
     augment: AugmentConfig = AugmentConfig()
     steps: int = 300
     steps_per_epoch: int = 50
@@ -75,6 +78,7 @@ class TrainConfig(Config):
         apart = {"data", "resources", "calibrate_per_class", "compute", "tracking"}
         apart |= set() if self.validate_per_class else {"validate_per_class"}
         apart |= set() if self.ship == "best" else {"ship"}
+        apart |= set() if self.start else {"start"}
         data = {"data": fingerprint} | ({"calibration": calibration} if calibration else {})
         compute = {"compute": self.compute.identity()} if self.compute.identity() else {}
         return digest(self.model_dump(mode="json", exclude=apart) | data | compute)
@@ -104,6 +108,8 @@ class TrainConfig(Config):
         torch.manual_seed(self.seed)
         options = dict(self.method)
         method = create_method(options.pop("name", ""), classes=classes, encoder=self.encoder, **options)
+        if self.start:
+            method.begin_from(load_encoder(self.start))
         return self.compute.placed(method)
 
     def stream(

@@ -1,6 +1,6 @@
 """What a search knows of its trials, as plain JSON in the store: all that it needs to go on wherever it was killed.
 
-A trial is one object, ``trials/00003.json``, written whole or not at all: before the trial starts, at each of its
+A trial is one object, ``journal/00003.json``, written whole or not at all: before the trial starts, at each of its
 reports together with what was decided on it, and when it fails. Ray Tune's own state would be several files, some of
 them pickles, that are rewritten in place: a search killed meanwhile finds them cut off and starts anew.
 """
@@ -58,7 +58,7 @@ class Journal:
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store.child("trials")
+        self._store = store.child("journal")
 
     def trials(self) -> list[Trial]:
         """Return all trials in the order of their numbers."""

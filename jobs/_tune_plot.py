@@ -42,7 +42,8 @@ def search_plot(trials: Sequence[Trial], *, best: int | None, metric: str) -> st
         points = [place(step, value) for step, value in curves[number].curve]
         parts.append(f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}" stroke-width="{width}"/>')
         parts += [f'<circle cx="{x}" cy="{y}" r="{width + 0.5}" fill="{colour}"/>' for x, y in _pairs(points)]
-    labels = {"best": f"best: trial {best}", "default": "the recipe's own values: trial 0"}
+    own = "the recipe's own values: trial 0"
+    labels = {"best": f"best: trial {best}" if best else f"best: {own}", "default": own}
     shown = [name for name in reversed(STYLES) if name in looks.values()]
     for line, name in enumerate(shown):
         y = HEIGHT + LINE * line + 8

@@ -22,6 +22,7 @@ class Narrator(tune.Callback):
     def __init__(self, journal: Journal, *, metric: str, trials: int) -> None:
         self._journal, self._metric, self._trials = journal, metric, trials
         self._bar: Progress | None = None
+        self._said: set[tuple[int, int]] = set()
 
     def setup(self, stop: Any = None, num_samples: Any = None, total_num_samples: Any = None, **_: Any) -> None:
         """Draw the bar; Ray copies this object before."""
@@ -30,11 +31,14 @@ class Narrator(tune.Callback):
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
         """Say what a trial reported."""
-        if self._metric in result and not result.get("done"):
-            point = ", ".join(f"{key}={value}" for key, value in trial.config["point"].items())
-            value = f"step {result['step']}, {self._metric} {result[self._metric]:.4f}"
-            assert self._bar is not None
-            self._bar.say(f"trial {trial.config['number']}: {value} ({point})")
+        number, step = trial.config["number"], int(result.get("step", 0))
+        if self._metric not in result or (number, step) in self._said:  # a trial says its last point twice
+            return
+        self._said.add((number, step))
+        point = ", ".join(f"{key}={value}" for key, value in trial.config["point"].items())
+        stopped = ": stopped" if self._journal.read(number).status == "stopped" else ""
+        assert self._bar is not None
+        self._bar.say(f"trial {number}: step {step}, {self._metric} {result[self._metric]:.4f} ({point}){stopped}")
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         """Move the bar on."""

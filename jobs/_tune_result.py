@@ -1,5 +1,6 @@
 """What came of a search: its trials, the best one, and everything that is written down of them."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -112,7 +113,7 @@ def collect(tune_id: str, *, trials: list[Trial], metric: str, held_out: list[st
         trials=tuple(trials),
         best=best.trial if best else None,
         recipe=recipe,
-        command=f"python -m jobs.train --recipe '{recipe}'" if recipe else None,
+        command=shlex.join(["python", "-m", "jobs.train", "--recipe", recipe]) if recipe else None,
     )
 
 

@@ -1,6 +1,6 @@
 """Make a searchable gallery of the pictures in buckets or folders, and keep it true, with Ray.
 
-    python -m jobs.index build    gallery=mine source=s3://bucket/pictures encoder=frozen:efficientnet_lite0@128
+    python -m jobs.index build    gallery=mine source=s3://bucket/pictures [encoder=s3://bucket/encoders/RUN]
     python -m jobs.index update   gallery=mine [source=s3://bucket/pictures]
     python -m jobs.index compact  gallery=mine
     python -m jobs.index verify   gallery=mine [all=true]
@@ -8,8 +8,9 @@
     python -m jobs.index rollback gallery=mine [version=...]
 
 Without a verb it builds. A source is one URI or several ([a, b]), or a Parquet or CSV file of URIs; an update lists
-the gallery's own unless it is told another. A run that was killed goes on where it stopped; one that is finished is
-found again. Unreadable pictures are counted, and named in the version's report.
+the gallery's own unless it is told another. The encoder that comes with the library does where none is named. A run
+that was killed goes on where it stopped; one that is finished is found again. Unreadable pictures are counted, and
+named in the version's report.
 """
 
 import sys

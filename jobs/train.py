@@ -5,6 +5,9 @@
 A run's name is a digest of its arguments and its data: submitted again it goes on from its last checkpoint, and once it
 is finished it answers at once. With ``data.held_out=8`` eight seen classes are not trained on: they calibrate the
 encoder's score, and with ``validate_per_class=20`` each report also measures the encoder on them.
+
+A run's curves and retrieval sheets lie below ``runs/<run>/tensorboard`` of the store: ``tensorboard --logdir URI/runs``
+shows all runs, those of a bucket with its endpoint in ``S3_ENDPOINT``; ``tracking.mlflow=URI`` logs to MLflow as well.
 """
 
 import sys

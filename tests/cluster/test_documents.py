@@ -22,3 +22,20 @@ def test_named_files_are_there(document: Path) -> None:
 
 def test_something_is_looked_at() -> None:
     assert len(DOCUMENTS) >= 5
+
+
+def test_every_alert_has_its_line_in_the_runbook() -> None:
+    runbook = (ROOT / "cluster" / "README.md").read_text().partition("## Runbook")[2]
+    rules = (ROOT / "cluster" / "monitoring" / "prometheus" / "rules.yml").read_text()
+    alerts = set(re.findall(r"- alert: (\w+)", rules))
+    assert alerts == set(re.findall(r"\*\*(Sketchray\w+)\*\*", runbook))
+
+
+def test_every_verb_has_its_line() -> None:
+    from jobs.__main__ import verbs
+    from jobs.index import VERBS
+
+    lines = (ROOT / "cluster" / "README.md").read_text()
+    submitted = set(re.findall(r"^submit (jobs\.\w+(?: [a-z]+\b)?)", lines, re.MULTILINE))
+    assert {f"jobs.index {verb}" for verb in VERBS} <= submitted
+    assert {f"jobs.{verb}" for verb in verbs()} == {line.partition(" ")[0] for line in submitted}

@@ -9,6 +9,7 @@ import psutil
 import pytest
 import requests
 
+from benchmarks.serving_target import wait_for
 from cluster.local import down, env, main, status, up
 from cluster.processes import Record
 from cluster.state import State, load, save
@@ -100,3 +101,35 @@ def test_ones_own_store_is_used_and_none_is_started(tmp_path: Path, monkeypatch:
         assert state.env.items() >= {"SKETCHRAY_STORE": f"file://{tmp_path / 'store'}", "AWS_PROFILE": "mine"}.items()
     finally:
         down(tmp_path / "state")
+
+
+def test_nodes_come_one_of_them_is_killed_and_comes_back_and_all_end_with_the_cluster(tmp_path: Path) -> None:
+    arguments = ["--state", str(tmp_path), "--cpus", "1", "--nodes"]
+    assert main(["up", *arguments, "2"]) == 0
+    first = load(tmp_path)
+    assert first.ray is not None
+    assert [node.number for node in first.nodes] == [2]
+    assert logical_cpus_of(first) == [1, 1]
+    killed = first.nodes[0].record
+    os.kill(killed.pid, signal.SIGKILL)
+    wait_for(lambda: killed.process() is None, what="the end of the killed node", patience_s=20)
+    assert main(["status", *arguments, "2"]) == 3
+    repaired = up(tmp_path, cpus=1)
+    assert repaired.ray == first.ray
+    assert [node.number for node in repaired.nodes] == [2]
+    assert repaired.nodes[0].record != killed
+    assert not first.nodes[0].temp_dir.exists()
+    family = [*repaired.nodes[0].record.family(), *repaired.ray.record.family()]
+    assert up(tmp_path, cpus=1, nodes=1).nodes == []
+    assert not repaired.nodes[0].alive()
+    assert down(tmp_path)[0] == "ray"
+    assert [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def logical_cpus_of(state: State) -> list[float]:
+    """Return what each living node has, by the head's own account."""
+    assert state.ray is not None
+    url = f"{state.ray.dashboard_url}/api/v0/nodes"
+    answer = requests.get(url, params={"detail": "1"}, headers=state.ray.headers(), timeout=20)
+    nodes = answer.json()["data"]["result"]["result"]
+    return [node["resources_total"]["CPU"] for node in nodes if node["state"] == "ALIVE"]

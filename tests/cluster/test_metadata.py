@@ -1,11 +1,12 @@
 """What Ray keeps with a job names its verb, its recipe and the commit."""
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from cluster.metadata import job_metadata
+from cluster.metadata import job_metadata, main
 
 TRAIN = ["python", "-m", "jobs.train", "--recipe", "rpkd-starter", "steps=3"]
 
@@ -33,3 +34,11 @@ def test_verb_recipe_and_commit_are_kept_and_whether_the_commit_is_all(checkout:
 def test_what_is_not_known_is_not_there(tmp_path: Path) -> None:
     assert job_metadata(["python", "-m", "jobs.index", "gc"], tmp_path) == {"verb": "index"}
     assert job_metadata(["python", "look.py"], tmp_path / "gone") == {}
+
+
+def test_for_the_command_line_it_is_printed(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(checkout)
+    assert main(TRAIN[2:]) == 0
+    assert json.loads(capsys.readouterr().out) == job_metadata(TRAIN, checkout)

@@ -150,3 +150,13 @@ def test_what_went_wrong_in_the_background_is_said_at_the_next_one(
     with pytest.raises(NoSpace, match="the disk is full"):
         writer.submit(lambda folder: save(folder, "step 2"), Checkpoint(2, {}))
     assert list(store.list()) == []
+
+
+@pytest.mark.slow
+def test_a_bucket_keeps_them_as_a_folder_does(s3_store_uri: str, tmp_path: Path) -> None:
+    store = open_store(s3_store_uri)
+    checkpoints = written(store, tmp_path, 0.1, 0.6, 0.3)
+    assert (steps_of(checkpoints.last()), steps_of(checkpoints.best())) == (3, 2)
+    assert len(list(store.list("checkpoints/"))) == 4
+    assert len(checkpoints.curve()) == 3
+    assert restored(checkpoints, tmp_path / "r") == (3, "step 3")

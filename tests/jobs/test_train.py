@@ -1,5 +1,6 @@
 """The train job on a miniature dataset: what it ships, what it reads, and that it goes on where it was killed."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -8,14 +9,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
 from jobs import train
+from jobs._checkpoints import Checkpoints
 from jobs._train_config import TrainConfig
 from sketchray.config import ConfigError
 from sketchray.data.reading import DataConfig
@@ -23,6 +27,8 @@ from sketchray.encoders import from_pretrained
 from sketchray.storage import open_store
 
 pytestmark = pytest.mark.slow
+
+T = TypeVar("T")
 
 SMALL: dict[str, Any] = {
     "encoder": {"backbone": "tiny-test", "image_size": 32, "dim": 8},
@@ -95,26 +101,54 @@ def command(root: Path, store: Path, **change: object) -> tuple[list[str], dict[
     return [sys.executable, "-m", "jobs.train", *arguments], environment
 
 
-def trained(root: Path, store: Path) -> dict[str, Any]:
+def start(root: Path, store: Path) -> "subprocess.Popen[str]":
     arguments, environment = command(root, store)
-    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    with (store.parent / f"{store.name}.log").open("a") as log:
+        return subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+
+
+def result_of(job: "subprocess.Popen[str]", store: Path) -> dict[str, Any]:
+    output, _ = job.communicate(timeout=300)
+    assert job.returncode == 0, (store.parent / f"{store.name}.log").read_text()[-4000:]
+    result: dict[str, Any] = json.loads(output.splitlines()[-1])
     return result
 
 
-def test_a_killed_job_goes_on_and_ends_with_the_encoder_of_an_undisturbed_one(mini_root: Path, tmp_path: Path) -> None:
-    undisturbed = trained(mini_root, tmp_path / "undisturbed")
-    arguments, environment = command(mini_root, tmp_path / "killed")
-    job = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def wait_for(job: "subprocess.Popen[str]", seen: Callable[[], T | None], what: str) -> T:
     deadline = time.monotonic() + 240
-    while not list((tmp_path / "killed").glob("runs/*/checkpoints/*.json")):
-        assert job.poll() is None, "the job ended before it could be killed"
-        assert time.monotonic() < deadline, "no checkpoint"
+    while not (found := seen()):
+        assert job.poll() is None, f"the job ended before there was {what}"
+        assert time.monotonic() < deadline, f"no {what}"
         time.sleep(0.05)
+    return found
+
+
+def ranks(job: "subprocess.Popen[str]") -> list[psutil.Process] | None:
+    found = []
+    for process in psutil.Process(job.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [process] if "RayTrainWorker" in " ".join(process.cmdline()) else []
+    return found if len(found) == 2 else None
+
+
+def losses(store: Path, result: dict[str, Any]) -> list[dict[str, float]]:
+    return Checkpoints(open_store(str(store / "runs" / result["run"])), criterion=None).curve()
+
+
+def test_a_job_whose_driver_and_then_a_worker_are_killed_ends_as_an_undisturbed_one(
+    mini_root: Path, tmp_path: Path
+) -> None:
+    whole, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    undisturbed = result_of(start(mini_root, whole), whole)
+    job = start(mini_root, killed)
+    wait_for(job, lambda: list(killed.glob("runs/*/checkpoints/*.json")), "a checkpoint")
     job.send_signal(signal.SIGKILL)
-    job.wait()
-    assert not list((tmp_path / "killed").glob("encoders/*/config.json"))
-    again = trained(mini_root, tmp_path / "killed")
+    job.communicate()
+    assert not list(killed.glob("encoders/*/config.json"))
+    job = start(mini_root, killed)
+    wait_for(job, lambda: ranks(job), "two workers")[-1].kill()
+    again = result_of(job, killed)
     assert again["run"] == undisturbed["run"]
+    assert losses(killed, again) == losses(whole, undisturbed)
+    assert len(losses(whole, undisturbed)) == SMALL["steps"]
     assert from_pretrained(again["encoder"]).fingerprint == from_pretrained(undisturbed["encoder"]).fingerprint

@@ -1,5 +1,6 @@
 """A run's name: what is new in the configuration leaves runs that do not use it where they are found."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 from jobs._train_config import TrainConfig
 from sketchray.config import ConfigError, build_config
+from sketchray.encoders import Encoder, save_pretrained
 
 
 def test_runs_from_before_there_was_a_choice_keep_their_names() -> None:
@@ -61,3 +63,16 @@ def test_the_method_is_built_in_the_dtype_and_layout_that_are_asked_for() -> Non
 def test_a_wrong_option_is_named(compute: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build_config(TrainConfig, {"compute": compute})
+
+
+def test_a_run_that_starts_from_a_trained_encoder_has_it_and_a_name_of_its_own(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    plain = TrainConfig.model_validate(
+        {"encoder": {"backbone": "tiny-test", "dim": 8, "image_size": 32}, "method": {"name": "finetune"}}
+    )
+    encoder = Encoder(plain.encoder)
+    torch.nn.init.normal_(encoder.embed.get_parameter("weight"))
+    save_pretrained(encoder, str(tmp_path / "package"), metadata={}, card="")
+    started = plain.model_copy(update={"start": str(tmp_path / "package")})
+    assert started.run_id("abc") != plain.run_id("abc")
+    assert started.create(["cat", "cup"]).encoder.fingerprint == encoder.fingerprint

@@ -7,13 +7,16 @@ from xml.etree import ElementTree
 import pyarrow.compute as pc
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
 from jobs import evaluate, train
 from jobs._evaluate_config import EvaluateConfig
 from jobs._held_out import resting
+from jobs._tracking_config import TrackingConfig
 from jobs._train_config import TrainConfig
 from jobs._train_data import calibration_fingerprint, train_data
+from jobs._validation_sheet import FRAME, TILE
 from sketchray.config import ConfigError, digest
 from sketchray.data.reading import DataConfig, read_samples
 from sketchray.encoders import from_pretrained, read_package_config
@@ -36,6 +39,7 @@ BEFORE = {
     "ship",
     "compute",
     "tracking",
+    "start",
 }  # what names no run that neither validates nor calibrates
 
 
@@ -142,7 +146,7 @@ def test_it_measures_what_the_evaluate_job_measures_calibrates_and_leaves_traini
 ) -> None:
     monkeypatch.setenv("SKETCHRAY_STORE", f"file://{tmp_path}")
     watched, plain = (
-        train.run(config(mini_root, validate_per_class=8)),
+        train.run(config(mini_root, validate_per_class=8, tracking=TrackingConfig(every=2))),
         train.run(config(mini_root, calibrate_per_class=0)),
     )
     data = DataConfig(root=str(mini_root), held_out=2)
@@ -154,6 +158,13 @@ def test_it_measures_what_the_evaluate_job_measures_calibrates_and_leaves_traini
     measured = {k.removeprefix("val/"): v for k, v in watched["metrics"].items() if k.startswith("val/")}
     assert measured == pytest.approx(report["rows"][0]["metrics"], abs=1e-6)
     assert not any(name.startswith("val/") for name in plain["metrics"])
+    events = EventAccumulator(str(tmp_path / "runs" / watched["run"] / "tensorboard"))
+    events.Reload()
+    assert [point.step for point in events.Scalars("loss/loss")] == [2, 4]
+    assert events.Scalars("val/map_all_plain")[-1].value == pytest.approx(measured["map@all[plain]"], abs=1e-6)
+    sheets = [(sheet.step, sheet.width, sheet.height) for sheet in events.Images("val/retrieval")]
+    side = TILE + 2 * FRAME  # on rank 0's sheet there are two classes, and its half of the sixteen photos
+    assert sheets == [(step, 9 * side, 2 * side) for step in (2, 4)]
     check_calibration(watched["encoder"], words="2 seen classes (")
     assert_uncalibrated(plain["encoder"])
     images_B3HW, photo_B = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8), torch.tensor([True, False] * 2)

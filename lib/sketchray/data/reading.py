@@ -11,6 +11,7 @@ from sketchray.config import Config
 from sketchray.data.benchmark import read_benchmark
 from sketchray.data.folder import SOURCES, DatasetError, Source, read_folder
 from sketchray.data.held_out import hold_out
+from sketchray.data.joining import join_seen
 from sketchray.data.layouts import Dataset
 from sketchray.data.protocols import get_protocol
 from sketchray.data.protocols.apply import apply_protocol
@@ -18,6 +19,7 @@ from sketchray.data.protocols.protocol import Gallery
 from sketchray.data.quickdraw import QUICKDRAW
 from sketchray.data.sketchy import SKETCHY
 from sketchray.data.tuberlin import TUBERLIN
+from sketchray.data.unlabelled import read_unlabelled
 from sketchray.storage import open_store
 
 STARTER_ROOT = ".sketchray/data/starter"
@@ -27,10 +29,12 @@ class DataConfig(Config):
     """Where samples come from.
 
     Attributes:
-        reader: ``folder`` (any dataset in the folder layout), ``starter`` (the built starter set), or ``sketchy``,
-            ``tuberlin``, ``quickdraw`` (the benchmarks, in any of the layouts in which they circulate).
+        reader: ``folder`` (any dataset in the folder layout), ``starter`` (the built starter set), ``sketchy``,
+            ``tuberlin``, ``quickdraw`` (the benchmarks, in any of the layouts in which they circulate), or
+            ``unlabelled`` (pictures below ``root``, sketches below ``sketches``, for a method without labels).
         root: the dataset's folder or ``s3://bucket/prefix``; None is ``SKETCHRAY_DATA`` for ``folder`` and
             ``.sketchray/data/starter`` for ``starter``.
+        sketches: for ``unlabelled``, where its sketches are.
         sources: parts of a ``folder`` or ``starter`` dataset to read, as ``[photos, strokes]``; all by default.
         protocol: the published split, as ``sketchy-25-sake``, that says which classes are unseen; it goes before a
             folder's ``split.json``. Where the split's own lists lie in the tree, they say which pictures count, and
@@ -39,16 +43,22 @@ class DataConfig(Config):
         partial: read a part of a benchmark's download: classes and listed pictures that are missing are left out.
         held_out: so many of the seen classes become the split ``val``: not trained on, there to select on.
         held_out_seed: which ones.
+        also: other datasets whose ``seen`` samples are trained on too, but for classes that are unseen or held out
+            here; only their ``reader``, ``root`` and ``sources`` count.
+        also_per_class: at most so many sketches, and photos, of each class from each of those.
     """
 
     reader: str = "folder"
     root: str | None = None
+    sketches: str | None = None
     sources: tuple[Source, ...] = SOURCES
     protocol: str | None = None
     gallery: Gallery = "listed"
     partial: bool = False
     held_out: int = Field(default=0, ge=0)
     held_out_seed: int = 0
+    also: tuple["DataConfig", ...] = ()
+    also_per_class: int | None = Field(default=None, ge=1)
 
 
 Reader = Callable[[DataConfig], pa.Table]
@@ -66,7 +76,11 @@ def read_samples(config: DataConfig) -> pa.Table:
     if config.protocol:
         protocol = get_protocol(config.protocol)
         table = apply_protocol(table, protocol, partial=config.partial, where=config.root or config.reader)
-    return hold_out(table, config.held_out, seed=config.held_out_seed) if config.held_out else table
+    if config.held_out:
+        table = hold_out(table, config.held_out, seed=config.held_out_seed)
+    if config.also:
+        table = join_seen(table, [read_samples(other) for other in config.also], per_class=config.also_per_class)
+    return table
 
 
 def list_readers() -> list[str]:
@@ -101,6 +115,12 @@ def _read_starter(config: DataConfig) -> pa.Table:
     return read_folder(store, config.sources)
 
 
+def _read_unlabelled(config: DataConfig) -> pa.Table:
+    if not config.root or not config.sketches:
+        raise DatasetError("give data.root, where the pictures are, and data.sketches, where any sketches are")
+    return read_unlabelled(open_store(config.root), open_store(config.sketches))
+
+
 def _benchmark(dataset: Dataset) -> Reader:
     def read(config: DataConfig) -> pa.Table:
         if not config.root:
@@ -124,5 +144,6 @@ BENCHMARKS: dict[str, Dataset] = {dataset.name: dataset for dataset in (SKETCHY,
 _READERS: dict[str, Reader] = {
     "folder": _read_folder,
     "starter": _read_starter,
+    "unlabelled": _read_unlabelled,
     **{name: _benchmark(dataset) for name, dataset in BENCHMARKS.items()},
 }

@@ -1,6 +1,7 @@
 """How a network takes a batch: in what precision, and how much of it at once."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -30,8 +31,7 @@ class Passes:
         """Return the network's features of the images, in ``dtype``."""
 
         def part(x_B3HW: Tensor, photo_B: Tensor) -> Tensor:
-            kind = images_B3HW.device.type
-            with torch.autocast(kind, dtype=self.autocast, enabled=self.autocast is not None):
+            with self._precision(images_B3HW.device.type):
                 return network(x_B3HW, photo_B).to(dtype)
 
         if self.at_once is None or len(images_B3HW) <= self.at_once:
@@ -40,3 +40,7 @@ class Passes:
         # Nothing in an encoder is random, so there is no generator's state to bring back for the second pass.
         features = [checkpoint(part, x, p, use_reentrant=False, preserve_rng_state=False) for x, p in parts]
         return torch.cat(features)
+
+    def _precision(self, device_type: str) -> AbstractContextManager[object]:
+        # Not an autocast that is switched off: that would end one of the caller's.
+        return nullcontext() if self.autocast is None else torch.autocast(device_type, dtype=self.autocast)

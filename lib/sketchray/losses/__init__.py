@@ -9,6 +9,7 @@ from sketchray.losses.distance_alignment import distance_alignment
 from sketchray.losses.gather import gather_rows, own_rows
 from sketchray.losses.gaussian import gaussian_divergence, sample_noise
 from sketchray.losses.instance import soft_cross_entropy
+from sketchray.losses.modality_contrast import modality_contrast
 from sketchray.losses.relation import relation_divergence
 from sketchray.losses.self_distillation import moved_centre, self_distillation
 from sketchray.losses.similarity_guidance import guidance, similarity_guidance
@@ -21,6 +22,7 @@ __all__ = [
     "gather_rows",
     "gaussian_divergence",
     "guidance",
+    "modality_contrast",
     "moved_centre",
     "own_rows",
     "relation_divergence",

@@ -3,6 +3,7 @@
 from sketchray.methods.ama import AMA
 from sketchray.methods.ama_config import AMAConfig
 from sketchray.methods.base import Batch, Method
+from sketchray.methods.bridge import Bridge, BridgeConfig
 from sketchray.methods.clusterretri import ClusterRetri, ClusterRetriConfig
 from sketchray.methods.finetune import Finetune, FinetuneConfig
 from sketchray.methods.registry import create_method, list_methods, register_method
@@ -16,6 +17,8 @@ __all__ = [
     "SBKA",
     "AMAConfig",
     "Batch",
+    "Bridge",
+    "BridgeConfig",
     "ClusterRetri",
     "ClusterRetriConfig",
     "Finetune",
@@ -31,6 +34,7 @@ __all__ = [
 ]
 
 register_method("ama", AMA, AMAConfig)
+register_method("bridge", Bridge, BridgeConfig)
 register_method("clusterretri", ClusterRetri, ClusterRetriConfig)
 register_method("finetune", Finetune, FinetuneConfig)
 register_method("rpkd", RPKD, RPKDConfig)

@@ -70,6 +70,10 @@ class AMA(Method):
         """The teacher's."""
         return self.teacher.encoder
 
+    def starting(self) -> list[Encoder]:
+        """Return the student's encoder and the teacher's."""
+        return [self.student.encoder, self.teacher.encoder]
+
     @property
     def crops(self) -> MultiCropConfig:
         """The views that each batch must hold."""

@@ -48,8 +48,8 @@ class AMAConfig(Config):
         neighbours: of a view in the similarity guidance; half of them serve the query expansion.
         granularities: clusters of each modality, from coarse to fine; two samples a cluster at least.
         cluster_samples: most samples of each modality that an epoch's clustering looks at, the first ones by id; the
-            others take the nearest centroid. As released it is all of them; Sketchy has fewer. One worker holds the
-            features of these (200 MB at 512 dimensions), and none those of more.
+            others take the nearest centroid. As released it is all of them (55,000 sketches and 68,000 photos of
+            Sketchy). One worker holds the features of these (100 MB at 512 dimensions), and none those of more.
         frozen_stages: of the backbone, from the input on, that stay as pretrained.
         frozen_filters: its depthwise filters stay as pretrained too (ours, as in `StudentConfig`).
         centre_samples: so many training samples of each modality say what its mean feature is, which the encoder that
@@ -81,7 +81,7 @@ class AMAConfig(Config):
     tau_mutual: float = Field(default=0.01, gt=0)
     neighbours: int = Field(default=10, ge=1)
     granularities: tuple[int, ...] = Field(default=(250, 500, 1000), min_length=1)
-    cluster_samples: int = Field(default=100_000, ge=1)
+    cluster_samples: int = Field(default=50_000, ge=1)
     frozen_stages: int = Field(default=0, ge=0)
     frozen_filters: bool = False
     centre_samples: int = Field(default=0, ge=0)

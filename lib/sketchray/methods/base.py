@@ -77,6 +77,8 @@ class Method(nn.Module, ABC):
 
     A loop calls, in this order: `prepare` once before step 0; then for each step `start_epoch` if one starts, and
     `sketchray.methods.fitting.train_step`, which calls `forward`, the optimisers and `after_step`; at last `finish`.
+    Precision and micro-batches are not its business: within a step its encoders take their batches as the run's
+    `sketchray.methods.compute.ComputeConfig` says.
 
     Attributes:
         reloadable: name prefixes of frozen weights that construction brings back; checkpoints leave them out.
@@ -115,6 +117,22 @@ class Method(nn.Module, ABC):
     def lr_factor(self, step: int, total_steps: int) -> float:
         """Return what multiplies every peak learning rate at a step: here half a cosine down to zero."""
         return 0.5 * (1 + math.cos(math.pi * step / max(1, total_steps)))
+
+    def begin_from(self, encoder: Encoder) -> None:
+        """Start from a trained encoder instead of the pretrained backbone; called before `prepare`, if at all.
+
+        Raises:
+            ValueError: it is of another configuration.
+        """
+        for own in self.starting():
+            theirs, mine = (one.config.model_dump(exclude={"weights"}) for one in (encoder, own))
+            if theirs != mine:
+                raise ValueError(f"start: that encoder is {encoder.config}, and the one to train is {own.config}")
+            own.load_state_dict(encoder.state_dict())
+
+    @abstractmethod
+    def starting(self) -> Iterable[Encoder]:
+        """Return the encoders that a run may start from a trained one: the student, and what follows it."""
 
     def prepare(self, photos: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Learn from photos of the seen classes before step 0.

@@ -24,9 +24,10 @@ class ComputeConfig(Config):
     Attributes:
         precision: of the networks' passes. With ``bf16`` and ``fp16`` weights, optimisers, losses and what is exchanged
             between ranks stay in fp32; ``fp16`` scales the loss. ``fp64`` has everything in float64, to compare runs.
-        micro_batch: most pictures that a network takes at once on a worker. In the backward pass each micro-batch is
-            passed through the network again, so that only one of them has its activations in memory, and the loss sees
-            the whole batch: every method computes what it would without, to rounding. None for all at once.
+        micro_batch: most pictures that a network takes at once on a worker: gradients are accumulated over parts of the
+            batch. In the backward pass each part goes through the network again, so that only one has its activations
+            in memory while the loss sees the whole batch: every method, also one that relates the rows of a batch,
+            computes what it would without, to rounding. None for all at once.
         clip_norm: greatest norm of the gradient over all that trains; None does not clip.
         channels_last: keep the weights of convolutions, and so what runs through them, with the channels last.
         deterministic: only algorithms that give the same bits each time; an operation that has none is an error.

@@ -94,6 +94,10 @@ class StudentMethod(Method):
         """The student, or its moving average."""
         return self.average or self.student
 
+    def starting(self) -> list[Encoder]:
+        """Return the student, and its average if there is one."""
+        return [self.student] if self.average is None else [self.student, self.average]
+
     @torch.no_grad()
     def prepare(self, photos: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Start a cosine classifier's prototypes at the centres of the classes' photos, where there are any."""

@@ -13,8 +13,12 @@ PROVIDER = "tests.cluster.hosts.provider.HostsProvider"
 # What Ray's BatchingNodeProvider asks for: nodes start by themselves, all of a type at once.
 BATCHING = {"disable_node_updaters": True, "disable_launch_config_check": True, "foreground_node_launch": True}
 IDLE_MINUTES = 0.25
-# A node that says nothing for so long is ended and replaced.
-SOON = {"AUTOSCALER_UPDATE_INTERVAL_S": "1", "AUTOSCALER_HEARTBEAT_TIMEOUT_S": "20"}
+SOON = {
+    "AUTOSCALER_UPDATE_INTERVAL_S": "1",
+    "AUTOSCALER_HEARTBEAT_TIMEOUT_S": "15",  # a node that was there and says nothing for so long is replaced
+    # Ray Data and Ray Train ask for so many seconds ahead, and a worker that is killed does not take it back.
+    "RAY_DATA_AUTOSCALING_REQUEST_EXPIRE_TIME_S": "20",
+}
 
 
 def node_types() -> dict[str, dict[str, float]]:
@@ -31,10 +35,10 @@ def autoscaling_config(cloud: str) -> dict[str, Any]:
     """
     from ray.autoscaler._private.util import prepare_config
 
-    config: dict[str, Any] = prepare_config(yaml.safe_load(OWN.read_text()))
-    config["provider"] = {"type": "external", "module": PROVIDER, "cloud": cloud, **BATCHING}
     # The nodes start themselves: nothing is copied to them.
-    return config | {"idle_timeout_minutes": IDLE_MINUTES, "file_mounts": {}}
+    own = yaml.safe_load(OWN.read_text()) | {"file_mounts": {}, "idle_timeout_minutes": IDLE_MINUTES}
+    config: dict[str, Any] = prepare_config(own)
+    return config | {"provider": {"type": "external", "module": PROVIDER, "cloud": cloud, **BATCHING}}
 
 
 def write_autoscaling_config(path: Path, cloud: str) -> Path:

@@ -68,7 +68,7 @@ class Cloud:
                 self._note("lost", name, kind)
         head = {"kind": "head", "type": "head", "ip": self._ray.host.address, "status": "up-to-date"}
         workers = {
-            name: {"kind": "worker", "type": kind, "ip": host.address, "status": "up-to-date"}
+            name: {"kind": "worker", "type": kind, "ip": host.address, "status": self._status(host)}
             for name, (kind, host) in self.nodes.items()
         }
         return {self._ray.host.name: head, **workers}
@@ -92,6 +92,10 @@ class Cloud:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def _status(self, host: Host) -> str:
+        """Return what the autoscaler is told; of a node that is still starting it expects to hear nothing."""
+        return "up-to-date" if self._ray.has_joined(host) else "starting Ray"
 
     def _note(self, what: str, name: str, kind: str) -> None:
         del self.nodes[name]

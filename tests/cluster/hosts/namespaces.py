@@ -5,6 +5,7 @@ ends; its network goes with it. The first process ends with the thread that star
 has to be cleaned up by name, and nothing can be left behind.
 """
 
+import contextlib
 import functools
 import os
 import shutil
@@ -17,7 +18,10 @@ import psutil
 
 TOOLS = ("ip", "unshare", "nsenter", "setpriv", "mount", "hostname")
 OWN = ("--net", "--mount", "--uts", "--pid")
-TRIAL = "ip link add name trial0 type bridge && ip link add name trial1 type veth peer name trial2 && hostname trial"
+TRIAL = """
+ip link add name trial0 type bridge && ip link add name trial1 type veth peer name trial2
+hostname trial && mount -t tmpfs tmpfs /dev/shm
+"""
 # What is left by others is its child then; bash takes note of their end.
 STAY = "echo ready; while :; do sleep 3600 & wait $!; done"
 START_SECONDS = 20
@@ -32,7 +36,11 @@ def why_not() -> str | None:
     if missing:
         return f"no program named {', '.join(missing)} (iproute2 and util-linux bring them)"
     trial = subprocess.run(
-        ["unshare", *OWN, "--fork", "bash", "-c", TRIAL], capture_output=True, text=True, timeout=20, check=False
+        ["unshare", *OWN, "--fork", "--mount-proc", "bash", "-ec", TRIAL],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
     )
     return None if trial.returncode == 0 else f"no network namespaces here: {trial.stderr.strip()[-200:]}"
 
@@ -89,13 +97,14 @@ class Namespaces:
     def start(
         self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: IO[Any]
     ) -> "subprocess.Popen[bytes]":
-        """Start a command in there that goes on; its output goes to `log`."""
+        """Start a command in there that goes on; its output goes to `log`, and Ctrl-C does not reach it."""
         return subprocess.Popen(
             self.inside(command, cwd=cwd),
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
 
     def processes(self) -> list[psutil.Process]:
@@ -109,7 +118,8 @@ class Namespaces:
     def end(self) -> None:
         """Kill everything in there, at once; twice does no harm."""
         if not self.ended():
-            psutil.Process(self.pid).kill()  # the kernel ends the others before this one counts as ended
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(self.pid).kill()  # the kernel ends the others before this one counts as ended
         self._holder.wait(START_SECONDS)
         assert self._holder.stdout is not None
         self._holder.stdout.close()

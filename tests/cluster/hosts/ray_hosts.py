@@ -3,14 +3,16 @@
 import secrets
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from cluster.processes import Record, wait_ready
+from cluster.processes import Record, StartError, wait_ready
 from cluster.ray_head import LOOPBACK_ONLY, MIB, RayHead, head_env
 from cluster.store_server import StoreServer
 from cluster.submit import CHECKOUT
 from tests.cluster.hosts.lan import Host, Lan
+from tests.cluster.hosts.watching import nodes_alive
 
 GCS, DASHBOARD, SERVE = 6379, 8265, 8000
 BUCKET = "sketchray"
@@ -21,6 +23,8 @@ from pathlib import Path
 from cluster.store_server import start_store
 print(start_store(Path(sys.argv[1]), bucket=sys.argv[2], address=sys.argv[3]).model_dump_json())
 """
+# As a service that is started again: ``ray start`` gives up after 30 s, which a busy machine may need.
+AGAIN = ("bash", "-c", 'until "$@"; do sleep 1; done', "again")
 # A host that is lost is noticed in seconds here. Ray's own periods are made for networks that stutter.
 HEALTH = {
     "RAY_health_check_initial_delay_ms": "2000",
@@ -36,63 +40,83 @@ class RayHosts:
     Args:
         net: where the hosts are.
         folder: token and logs.
+        env: more variables of every process of the cluster.
     """
 
-    def __init__(self, net: Lan, folder: Path) -> None:
+    def __init__(self, net: Lan, folder: Path, env: Mapping[str, str]) -> None:
         self.net = net
         self.store = _start_store(net.add("store"), folder)
         self.host = net.add("head")
         self.token = folder / "token"
         self.token.write_text(secrets.token_hex(32))
         self.token.chmod(0o600)
-        self.env = head_env({**HEALTH, **self.store.env()}, self.token)
+        # On a host of its own nobody else is to be spared.
+        self.env = head_env({**HEALTH, "RAY_worker_niceness": "0", **env, **self.store.env()}, self.token)
         for name in LOOPBACK_ONLY:
             del self.env[name]
 
-    def start_head(self, *options: str, **environment: str) -> RayHead:
-        """Start the head with more options of ``ray start``, and wait until it answers.
+    def start_head(self, *options: str, attempts: int = 3) -> RayHead:
+        """Start the head with more options of ``ray start``, and wait until it counts itself.
+
+        On a busy machine ``ray start`` gives up after 30 s, and is tried again.
 
         Raises:
             StartError: it did not come up.
         """
-        started = self.start_ray(
-            self.host,
-            "--head",
-            f"--port={GCS}",
-            f"--dashboard-host={self.host.address}",
-            f"--dashboard-port={DASHBOARD}",
-            "--num-cpus=0",
-            *options,
-            **environment,
-        )
-        head = RayHead(
-            ports={"gcs": GCS, "dashboard": DASHBOARD},
-            token_path=self.token,
-            temp_dir=self.host.disk / "ray",
-            cpus=0,
-            record=Record.of(started.pid, mark="", cwd=CHECKOUT),
-            address=self.host.address,
-        )
-        wait_ready(head.record, head.ready, what="Ray", log=self.host.disk / "ray.log", timeout=90)
-        return head
+        asked = ["--head", f"--port={GCS}", f"--dashboard-port={DASHBOARD}", f"--dashboard-host={self.host.address}"]
+        for attempt in range(1, attempts + 1):
+            started = self.start_ray(self.host, *asked, "--num-cpus=0", *options)
+            head = RayHead(
+                ports={"gcs": GCS, "dashboard": DASHBOARD},
+                token_path=self.token,
+                temp_dir=self.host.disk / "ray",
+                cpus=0,
+                record=Record.of(started.pid, mark="", cwd=CHECKOUT),
+                address=self.host.address,
+            )
+            ready = partial(_is_up, head)
+            try:
+                wait_ready(head.record, ready, what="Ray", log=self.host.disk / "ray.log", timeout=90)
+            except StartError:
+                if attempt == attempts:
+                    raise
+            else:
+                return head
+        raise ValueError(f"attempts must be 1 or more, not {attempts}")
 
     def join(self, name: str, resources: Mapping[str, float]) -> Host:
         """Switch a new host on and let it join with these logical resources, such as ``{"CPU": 16}``."""
         host = self.net.add(name)
         counts = [f"--num-{resource.lower()}s={count:g}" for resource, count in resources.items()]
-        self.start_ray(host, f"--address={self.host.address}:{GCS}", *counts)
+        self.start_ray(host, f"--address={self.host.address}:{GCS}", *counts, before=AGAIN)
         return host
+
+    def has_joined(self, host: Host) -> bool:
+        """Tell whether ``ray start`` has said on the host that it is done."""
+        return "Ray runtime started" in (host.disk / "ray.log").read_text(errors="replace")
 
     def end(self) -> None:
         """Take away what the store would leave in this machine's folder for temporary files."""
         self.store.stop()
 
-    def start_ray(self, host: Host, *options: str, **environment: str) -> "subprocess.Popen[bytes]":
+    def start_ray(self, host: Host, *options: str, before: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
         """Run ``ray start`` on a host; its output goes to ``ray.log`` there."""
-        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--node-ip-address={host.address}"]
+        command = [
+            *before,
+            sys.executable,
+            "-m",
+            "ray.scripts.scripts",
+            "start",
+            "--block",
+            f"--node-ip-address={host.address}",
+        ]
         command += [f"--object-store-memory={OBJECT_STORE}", "--disable-usage-stats", *options]
         with (host.disk / "ray.log").open("ab") as log:
-            return host.inside.start(command, env=self.env | environment, cwd=CHECKOUT, log=log)
+            return host.inside.start(command, env=self.env, cwd=CHECKOUT, log=log)
+
+
+def _is_up(head: RayHead) -> bool:
+    return head.ready() and nodes_alive(head) != []
 
 
 def _start_store(host: Host, folder: Path) -> StoreServer:

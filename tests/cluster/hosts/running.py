@@ -57,11 +57,11 @@ class Running:
 def running_hosts(folder: Path) -> Iterator[Running]:
     """Bring up the head and the store, with no worker yet; the store's variables are this process's meanwhile."""
     with lan(folder) as net:
-        ray = RayHosts(net, folder)
+        ray = RayHosts(net, folder, SOON)
         cloud = Cloud(ray, node_types())
         try:
             config = write_autoscaling_config(folder / "autoscaling.json", cloud.url)
-            head = ray.start_head(f"--autoscaling-config={config}", **SOON)
+            head = ray.start_head(f"--autoscaling-config={config}")
             with mock.patch.dict(os.environ, ray.store.env()):
                 yield Running(net, ray, cloud, head, folder)
         finally:

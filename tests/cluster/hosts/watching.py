@@ -25,10 +25,16 @@ def hosts_of(head: RayHead, class_name: str, *, alive: bool = False) -> list[str
     ]
 
 
-def workers_alive(head: RayHead) -> list[str]:
-    """Return the addresses of the nodes that Ray counts on, but for the head."""
-    nodes = _ask(head, "nodes")
-    return sorted(node["node_ip"] for node in nodes if node["state"] == "ALIVE" and not node["is_head_node"])
+def hosts_of_tasks(head: RayHead, cpus: float) -> set[str]:
+    """Return the addresses of the hosts that ran tasks which asked for so many logical CPUs."""
+    address = {node["node_id"]: str(node["node_ip"]) for node in _ask(head, "nodes")}
+    tasks = [task for task in _ask(head, "tasks") if task["type"] == "NORMAL_TASK"]
+    return {address[task["node_id"]] for task in tasks if (task["required_resources"] or {}).get("CPU") == cpus}
+
+
+def nodes_alive(head: RayHead) -> list[str]:
+    """Return the addresses of the nodes that Ray counts on."""
+    return sorted(node["node_ip"] for node in _ask(head, "nodes") if node["state"] == "ALIVE")
 
 
 def _ask(head: RayHead, what: str) -> list[dict[str, Any]]:

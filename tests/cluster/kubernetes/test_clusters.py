@@ -87,6 +87,13 @@ def test_ray_reads_the_groups_and_they_fit_the_machines_of_the_cluster_launcher(
     assert {group["groupName"] for group in clusters["jobs"]["workerGroupSpecs"]} == {"cpu", "gpu"}
 
 
+def test_on_aws_the_machines_are_those_of_the_cluster_launcher() -> None:
+    launcher = yaml.safe_load((ROOT / "ray_config.yaml").read_text())["available_node_types"]
+    overlay = (ROOT / "cluster" / "kubernetes" / "overlays" / "aws" / "kustomization.yaml").read_text()
+    asked = set(re.findall(r"instance-type: ([\w.]+)", overlay))
+    assert asked == {launcher[kind]["node_config"]["InstanceType"] for kind in ("cpu", "gpu")}
+
+
 def test_the_endpoint_is_configured_as_everywhere_but_for_its_address(written: list[Manifest]) -> None:
     (service,) = [manifest["spec"] for manifest in written if manifest["kind"] == "RayService"]
     elsewhere = yaml.safe_load((ROOT / "serve" / "config.yaml").read_text())

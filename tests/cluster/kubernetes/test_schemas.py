@@ -13,23 +13,24 @@ from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry, Resource
 
 Manifest = dict[str, Any]
-KUBERNETES = "1.37"
-DEFINITIONS = Path("kubernetes-json-schema", f"v{KUBERNETES}.0-local-strict", "_definitions.json")
+KUBERNETES = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema" / "v1.37.0-local-strict"
 HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
 def validate() -> Callable[[Manifest], None]:
     """Give a function that raises where an object is not as its API server would take it."""
-    definitions = json.loads((Path(kubernetes_validate.__file__).parent / DEFINITIONS).read_text())
+    definitions = json.loads((KUBERNETES / "_definitions.json").read_text())
     registry: Registry[Any] = Registry().with_resource("/api/_definitions.json", Resource.from_contents(definitions))
-    kuberay = Draft202012Validator(yaml.safe_load((HERE / "kuberay.yaml").read_text()), registry=registry)
 
     def check(manifest: Manifest) -> None:
-        if manifest["apiVersion"] == "ray.io/v1":
-            kuberay.validate(manifest)
+        group, _, version = manifest["apiVersion"].rpartition("/")
+        if group == "ray.io":
+            schema = yaml.safe_load((HERE / "kuberay.yaml").read_text())
         else:
-            kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+            words = [manifest["kind"].lower(), group.partition(".")[0], version]
+            schema = json.loads((KUBERNETES / f"{'-'.join(filter(None, words))}.json").read_text())
+        Draft202012Validator(schema, registry=registry).validate(manifest)
 
     return check
 
@@ -67,3 +68,13 @@ def test_a_slip_is_refused(validate: Callable[[Manifest], None], written: list[M
     BREAKAGES[message](cluster["spec"])
     with pytest.raises(ValidationError, match=message):
         validate(cluster)
+
+
+@pytest.mark.parametrize("kind", ["NetworkPolicy", "StatefulSet", "PodDisruptionBudget", "Service"])
+def test_a_slip_in_what_is_kubernetes_own_is_refused(
+    validate: Callable[[Manifest], None], written: list[Manifest], kind: str
+) -> None:
+    first = next(copy.deepcopy(manifest) for manifest in written if manifest["kind"] == kind)
+    first["spec"]["selectr"] = {}
+    with pytest.raises(ValidationError, match="selectr"):
+        validate(first)

@@ -15,7 +15,7 @@ from sketchray.methods.fitting import PLAIN, train_step
 
 N_CLASSES, SIDE = 5, 32
 STUDENT = {"frozen_stages": 1}
-DEFAULTS = {"rpkd": STUDENT, "finetune": STUDENT, "clusterretri": STUDENT, "sbka": STUDENT}
+DEFAULTS = dict.fromkeys(("rpkd", "finetune", "clusterretri", "sbka", "bridge"), STUDENT)
 
 
 def pictures(n: int, seed: int) -> Tensor:

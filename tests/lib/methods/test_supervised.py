@@ -19,6 +19,7 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
         "finetune",
         {"classifier": "linear", "optimizer": "adam", "schedule": "exponential", "smoothing": 0.1},
     ),
+    "bridge": ("bridge", {"contrast": 0.5}),
     "clusterretri": ("clusterretri", {"align_warmup": 2}),
     "sbka, teacher at rest": ("sbka", {"phase_one_steps": 9}),
     "sbka, both ways": ("sbka", {"phase_one_steps": 0, "teacher_lr": 1e-3}),
