@@ -161,7 +161,7 @@ def test_who_asks_for_a_gpu_gets_a_node_of_that_type(running: Running) -> None:
     """Ray only counts the GPU: there is none here."""
     command = ["python", "-c", ASK_FOR_A_GPU]
     assert submit(running.head, command, log=running.folder / "gpu.log") == {"gpus": 1}
-    assert running.events("came")[-1] == "gpu1"
+    assert [event.type for event in running.cloud.events if event.what == "came"][-1] == "gpu"
 
 
 @pytest.mark.full
