@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
-BATCH, REPEATS, SIDES = 16, 5, (128, 224)
+BATCH, REPEATS, SIDES = 8, 3, (128, 224)
 MIB = 2**20 if sys.platform == "darwin" else 2**10  # of the unit that the system counts resident memory in
 
 

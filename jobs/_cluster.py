@@ -33,6 +33,18 @@ def connect(*, worker_logs: bool = True) -> None:
     else:
         cpus = LOGICAL_CPUS_PER_CORE * (os.cpu_count() or 1)
         ray.init(address="local", num_cpus=cpus, logging_level=logging.WARNING, log_to_driver=worker_logs)
+    _statistics_here()
+
+
+def _statistics_here() -> None:
+    """Start Ray Data's one statistics actor on this node.
+
+    Else it starts on the node of the first worker that uses Ray Data, outlives the job, and keeps the autoscaler from
+    ever taking that node for idle.
+    """
+    from ray.data._internal.stats import get_or_create_stats_actor
+
+    get_or_create_stats_actor()
 
 
 def leave() -> None:

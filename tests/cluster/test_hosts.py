@@ -29,7 +29,7 @@ from tests.cluster.hosts.watching import hosts_of, hosts_of_tasks, nodes_alive
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
-MOST_OF_A_NODE = 9
+MOST_OF_A_NODE, THE_REST = 9, 8  # of 16
 TRAIN = {
     "encoder": {"backbone": "tiny-test", "image_size": 32, "dim": 8},
     "steps": 4,
@@ -74,7 +74,7 @@ class Mini(NamedTuple):
 
     def build_gallery(self) -> dict[str, Any]:
         """Index the pictures; the actor that embeds them and a task that decodes them have no room on one node."""
-        spread = {"actors": 1, "actor_cpus": MOST_OF_A_NODE, "decode_cpus": MOST_OF_A_NODE}
+        spread = {"actors": 1, "actor_cpus": MOST_OF_A_NODE, "decode_cpus": THE_REST}
         names = {"gallery": "shapes", "source": f"{self.source}/photos", "encoder": "frozen:tiny-test@32"}
         return self.hosts.job("index", **names, part_size=16, resources=spread, codebooks={"names": []})
 
@@ -128,7 +128,7 @@ def test_pictures_are_decoded_on_one_host_and_embedded_on_another(mini: Mini, ru
     assert result["rows"] == PICTURES
     embedded = hosts_of(running.head, "MapWorker(MapBatches(Embedder)")
     assert len(set(embedded)) == 1
-    assert hosts_of_tasks(running.head, MOST_OF_A_NODE) - set(embedded)
+    assert hosts_of_tasks(running.head, THE_REST) - set(embedded)
 
 
 def test_nodes_that_nobody_needs_go(running: Running) -> None:
@@ -161,19 +161,19 @@ def test_who_asks_for_a_gpu_gets_a_node_of_that_type(running: Running) -> None:
     """Ray only counts the GPU: there is none here."""
     command = ["python", "-c", ASK_FOR_A_GPU]
     assert submit(running.head, command, log=running.folder / "gpu.log") == {"gpus": 1}
-    assert running.events("came")[-1] == "gpu1"
+    assert [event.type for event in running.cloud.events if event.what == "came"][-1] == "gpu"
 
 
 @pytest.mark.full
 def test_a_run_outlives_a_killed_host_and_a_cut_one(mini: Mini, running: Running) -> None:
     """The autoscaler replaces both, the silent one as well, and training goes on from its last checkpoint."""
-    long = TRAIN | {"steps": 600, "checkpoint_every": 20, "seed": 1}
+    long = TRAIN | {"steps": 100, "checkpoint_every": 5, "seed": 1}
     known, before = running.checkpoints(), set(hosts_of(running.head, "RayTrainWorker"))
     pool = ThreadPoolExecutor(1)
     job = pool.submit(running.job, "train", **long, data={"root": mini.source})
     pool.shutdown(wait=False)  # if a check fails, the job ends with its cluster
     for lose, told in ((Host.kill, "lost"), (running.net.cut, "went")):
-        wait_for(lambda known=known: running.checkpoints() > known, what="a checkpoint", patience_s=120)  # type: ignore[misc]
+        wait_for(lambda known=known: running.checkpoints() > known, what="a checkpoint", patience_s=240)  # type: ignore[misc]
         workers = hosts_of(running.head, "RayTrainWorker", alive=True)
         assert len(set(workers)) == 2
         nodes = list(running.cloud.nodes.items())  # the cloud changes them
@@ -181,7 +181,7 @@ def test_a_run_outlives_a_killed_host_and_a_cut_one(mini: Mini, running: Running
         lose(host)
         wait_for(lambda name=name, told=told: name in running.events(told), what="a lost host", patience_s=90)  # type: ignore[misc]
         known = running.checkpoints()
-    result = job.result(timeout=240)
+    result = job.result(timeout=400)
     assert result["status"] == "trained"
     assert result["metrics"]["step"] == long["steps"]
     assert len(set(hosts_of(running.head, "RayTrainWorker")) - before) >= 2  # both were replaced

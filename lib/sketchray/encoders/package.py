@@ -94,7 +94,7 @@ def read_package_config(uri: str) -> dict[str, Any]:
     try:
         config = json.loads(open_store(package_uri(uri)).read(CONFIG))
     except NotFound as error:
-        shipped = ", ".join(list_shipped())
+        shipped = ", ".join(list_shipped()) or "none"
         raise PackageError(f"{uri}: no encoder package here ({CONFIG} is missing); by name: {shipped}") from error
     except ValueError as error:
         raise PackageError(f"{uri}: {CONFIG} is not readable as JSON ({error})") from error

@@ -29,11 +29,11 @@ Made by `python -m sketchray.encoders > docs/backbones.md`; a test holds it to t
 
 ## Measured
 
-On one core of an x86-64 virtual machine: CPU time of one thread, batches of 16, float32, median of five, in torch's own
-memory format and with channels last (`python benchmarks/backbones.py`, random weights). MiB is what one picture more in
-a batch takes. mAP@all is the bare backbone's, nearest, at 128 px on tiny-51's 12 unseen classes
-(`python -m jobs.evaluate --recipe rpkd-tiny51 'encoders=[frozen:NAME@128]'`). A dash: not measured; the hub's weights
-were not at hand.
+On one core of a busy two-core x86-64 virtual machine: CPU time of one thread, batches of 8, float32, median of three,
+in torch's own memory format and with channels last (`python benchmarks/backbones.py`, random weights). MiB is what one
+picture more in a batch takes. mAP@all is the bare backbone's, nearest, at 128 px on tiny-51's 12 unseen classes, as
+`python -m jobs.evaluate --recipe rpkd-tiny51 'encoders=[frozen:NAME@128]'` has it. A dash: not measured; of the hub's
+weights, which were not at hand, no quality is.
 
 {measured}
 

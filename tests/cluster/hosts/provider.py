@@ -5,7 +5,7 @@ from typing import Any
 import requests
 from ray.autoscaler.batching_node_provider import BatchingNodeProvider, NodeData, ScaleRequest
 
-SECONDS = 20
+SECONDS = 60
 
 
 class HostsProvider(BatchingNodeProvider):

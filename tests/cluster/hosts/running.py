@@ -44,9 +44,8 @@ class Running:
         return [event.host for event in self.cloud.events if event.what == what]
 
     def checkpoints(self) -> set[str]:
-        """Return the folders of all runs' checkpoints in the store."""
-        folders = {entry.key.rpartition("/")[0] for entry in self.store.list("runs/")}
-        return {folder for folder in folders if "/step-" in folder}
+        """Return the keys of what all runs wrote down at their checkpoints."""
+        return {entry.key for entry in self.store.list("runs/") if "/losses/step-" in entry.key}
 
     def encoders(self) -> set[str]:
         """Return the addresses of the hosts on which an encoder of the endpoint lives."""

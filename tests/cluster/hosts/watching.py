@@ -28,8 +28,8 @@ def hosts_of(head: RayHead, class_name: str, *, alive: bool = False) -> list[str
 def hosts_of_tasks(head: RayHead, cpus: float) -> set[str]:
     """Return the addresses of the hosts that ran tasks which asked for so many logical CPUs."""
     address = {node["node_id"]: str(node["node_ip"]) for node in _ask(head, "nodes")}
-    tasks = [task for task in _ask(head, "tasks") if task["type"] == "NORMAL_TASK"]
-    return {address[task["node_id"]] for task in tasks if (task["required_resources"] or {}).get("CPU") == cpus}
+    tasks = [task for task in _ask(head, "tasks") if task["type"] == "NORMAL_TASK" and task["node_id"] in address]
+    return {address[task["node_id"]] for task in tasks if task["required_resources"].get("CPU") == cpus}
 
 
 def nodes_alive(head: RayHead) -> list[str]:
