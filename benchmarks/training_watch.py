@@ -15,7 +15,7 @@ from jobs._checkpoints import Checkpoints, Metrics
 from sketchray.storage import open_store
 
 PATIENCE_S = 180.0
-PAUSE_S = 2.0  # a pause between two steps that is longer is no step but a restart
+PAUSE_S = 5.0  # a pause between two steps that is longer is no step but a restart
 
 Steps = list[tuple[float, int]]  # the seconds since the epoch at which a step was done, and its number
 
