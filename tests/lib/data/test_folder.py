@@ -191,7 +191,7 @@ def test_the_starter_reader_wants_a_finished_build(root: str) -> None:
 
 
 def test_readers_are_found_by_name() -> None:
-    assert list_readers() == ["folder", "quickdraw", "sketchy", "starter", "tuberlin"]
+    assert list_readers() == ["folder", "quickdraw", "sketchy", "starter", "tuberlin", "unlabelled"]
     with pytest.raises(ValueError, match="no reader 'folders'; did you mean folder"):
         get_reader("folders")
 
