@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -101,8 +101,8 @@ def command(root: Path, store: Path, **change: object) -> tuple[list[str], dict[
     return [sys.executable, "-m", "jobs.train", *arguments], environment
 
 
-def start(root: Path, store: Path) -> "subprocess.Popen[str]":
-    arguments, environment = command(root, store)
+def start(root: Path, store: Path, **change: object) -> "subprocess.Popen[str]":
+    arguments, environment = command(root, store, **change)
     with (store.parent / f"{store.name}.log").open("a") as log:
         return subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
 
@@ -123,11 +123,12 @@ def wait_for(job: "subprocess.Popen[str]", seen: Callable[[], T | None], what: s
     return found
 
 
-def ranks(job: "subprocess.Popen[str]") -> list[psutil.Process] | None:
-    found = []
+def ranks(job: "subprocess.Popen[str]", *, other_than: Set[psutil.Process] = frozenset()) -> set[psutil.Process] | None:
+    found = set()
     for process in psutil.Process(job.pid).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
-            found += [process] if "RayTrainWorker" in " ".join(process.cmdline()) else []
+            found |= {process} if "RayTrainWorker" in " ".join(process.cmdline()) else set()
+    found -= other_than
     return found if len(found) == 2 else None
 
 
@@ -135,20 +136,22 @@ def losses(store: Path, result: dict[str, Any]) -> list[dict[str, float]]:
     return Checkpoints(open_store(str(store / "runs" / result["run"])), criterion=None).curve()
 
 
-def test_a_job_whose_driver_and_then_a_worker_are_killed_ends_as_an_undisturbed_one(
+def test_a_job_whose_worker_and_then_driver_are_killed_ends_as_an_undisturbed_one(
     mini_root: Path, tmp_path: Path
 ) -> None:
+    steps = 60  # so many that the job is not over before it is killed
     whole, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    undisturbed = result_of(start(mini_root, whole), whole)
-    job = start(mini_root, killed)
+    undisturbed = result_of(start(mini_root, whole, steps=steps), whole)
+    job = start(mini_root, killed, steps=steps)
     wait_for(job, lambda: list(killed.glob("runs/*/checkpoints/*.json")), "a checkpoint")
+    first = wait_for(job, lambda: ranks(job), "two workers")
+    next(iter(first)).kill()
+    wait_for(job, lambda: ranks(job, other_than=first), "two other workers")
     job.send_signal(signal.SIGKILL)
     job.communicate()
     assert not list(killed.glob("encoders/*/config.json"))
-    job = start(mini_root, killed)
-    wait_for(job, lambda: ranks(job), "two workers")[-1].kill()
-    again = result_of(job, killed)
+    again = result_of(start(mini_root, killed, steps=steps), killed)
     assert again["run"] == undisturbed["run"]
     assert losses(killed, again) == losses(whole, undisturbed)
-    assert len(losses(whole, undisturbed)) == SMALL["steps"]
+    assert len(losses(whole, undisturbed)) == steps
     assert from_pretrained(again["encoder"]).fingerprint == from_pretrained(undisturbed["encoder"]).fingerprint
