@@ -32,7 +32,7 @@ class AdmissionConfig(Config):
     """
 
     wait_s: float = 0.5
-    floor: int = 8
+    floor: int = 16
     ceiling: int = 192
 
 
