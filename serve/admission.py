@@ -12,14 +12,13 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve.errors import ProblemError, problem_response
+from serve.errors import TOO_MANY, ProblemError, problem_response
 from serve.metrics import SHED
 from sketchray.config import Config
 
 QUESTIONS = re.compile(r"/v1/(search|search:batch|explain)")  # what makes the encoder and the shards work
 WINDOW_S = 1.0  # over which the rate is measured
 TICKET = "sketchray.ticket"  # where a request's questions stand in its scope
-BUSY = "Too many searches at once; try again in a moment."
 
 
 class AdmissionConfig(Config):
@@ -65,7 +64,7 @@ class Admission:
             return await self.app(scope, receive, send)
         if self.in_flight >= self.limit:
             self._turn_away()
-            return await problem_response(503, BUSY, {"Retry-After": "1"})(scope, receive, send)
+            return await problem_response(503, TOO_MANY, {"Retry-After": "1"})(scope, receive, send)
         ticket = scope[TICKET] = Ticket(self)
 
         async def counted(message: Message) -> None:
@@ -119,4 +118,4 @@ def admit(request: Request, questions: int) -> None:
     """
     ticket: Ticket | None = request.scope.get(TICKET)
     if ticket is not None and questions > 0 and not ticket.admission.admit_more(ticket, questions):
-        raise ProblemError(503, BUSY, retry_after=1)
+        raise ProblemError(503, TOO_MANY, retry_after=1)

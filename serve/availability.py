@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from ray.exceptions import RayActorError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
-from serve.errors import ProblemError
+from serve.errors import TOO_MANY, ProblemError
 from serve.holding import NotHeldError
 from serve.metrics import SHED
 
@@ -27,7 +27,7 @@ async def available(timeout_s: float) -> AsyncIterator[None]:
         raise ProblemError(503, "The search took too long; try again in a moment.", retry_after=2) from error
     except BackPressureError as error:
         SHED.add("back_pressure")
-        raise ProblemError(503, "Too many searches at once; try again in a moment.", retry_after=1) from error
+        raise ProblemError(503, TOO_MANY, retry_after=1) from error
     except (RayActorError, DeploymentUnavailableError, NotHeldError) as error:
         SHED.add("unavailable")
         raise ProblemError(503, "A part of the search is starting again; try again.", retry_after=5) from error

@@ -21,6 +21,7 @@ TITLES = {
     503: "Not available now",
 }
 CALLER_LEFT = 499  # as nginx writes it: nobody is there any more to be answered
+TOO_MANY = "Too many searches at once; try again in a moment."
 
 
 class ProblemDetails(BaseModel):

@@ -12,7 +12,6 @@ import pytest
 from jobs import tune
 from jobs._evaluate_config import EvaluateConfig
 from jobs._train_config import TrainConfig
-from jobs._tune_journal import Trial
 from jobs._tune_plot import search_plot
 from jobs._tune_recipe import best_recipe
 from jobs._tune_result import FILES, collect
@@ -20,6 +19,7 @@ from jobs._tune_space import Point
 from sketchray.config import load_config
 from sketchray.data.reading import DataConfig
 from sketchray.storage import open_store
+from tests.jobs.tune_trials import TRIALS
 
 TRAIN: dict[str, Any] = {
     "encoder": {"backbone": "tiny-test", "image_size": 32, "dim": 8},
@@ -32,19 +32,6 @@ TRAIN: dict[str, Any] = {
     "resources": {"workers": 1, "cpus": 0.5},
 }
 BASE = TrainConfig.model_validate(TRAIN)
-
-
-def trial(number: int, curve: dict[int, float], status: str = "running", point: Any = ()) -> Trial:
-    values = {"trial": number, "overrides": dict(point), "steps": 4, "status": status, "curve": tuple(curve.items())}
-    return Trial.model_validate(values | ({"error": "broken"} if status == "failed" else {}))
-
-
-TRIALS = [
-    trial(0, {2: 0.9, 4: 0.5}, "finished", {"method.lr": 0.1}),
-    trial(1, {2: 0.4, 4: 0.6}, "finished", {"method.lr": 0.2, "encoder.backbone": "tiny-test"}),
-    trial(2, {2: 0.95}, "stopped", {"method.lr": 0.3, "encoder.backbone": 7}),
-    trial(3, {}, "failed", {"method.lr": 0.4}),
-]
 
 
 def test_the_recipe_trains_with_the_values_on_all_seen_classes(tmp_path: Path) -> None:

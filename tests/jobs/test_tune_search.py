@@ -12,23 +12,11 @@ from jobs._tune_progress import Narrator
 from jobs._tune_proposals import Proposals, propose
 from jobs._tune_space import Point, Space, read_space
 from sketchray.storage import Store, open_store
+from tests.jobs.tune_trials import TRIALS, trial
 
 BASE = TrainConfig.model_validate({"method": {"name": "rpkd", "warmup": 1}, "steps": 4})
 
 STEPS = 4
-
-
-def trial(number: int, curve: dict[int, float], status: str = "running", point: Any = ()) -> Trial:
-    values = {"trial": number, "overrides": dict(point), "steps": 4, "status": status, "curve": tuple(curve.items())}
-    return Trial.model_validate(values | ({"error": "broken"} if status == "failed" else {}))
-
-
-TRIALS = [
-    trial(0, {2: 0.9, 4: 0.5}, "finished", {"method.lr": 0.1}),
-    trial(1, {2: 0.4, 4: 0.6}, "finished", {"method.lr": 0.2, "encoder.backbone": "tiny-test"}),
-    trial(2, {2: 0.95}, "stopped", {"method.lr": 0.3, "encoder.backbone": 7}),
-    trial(3, {}, "failed", {"method.lr": 0.4}),
-]
 
 
 def test_a_proposal_follows_from_seed_number_and_what_is_known_alone() -> None:

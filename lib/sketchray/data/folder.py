@@ -65,10 +65,7 @@ def _read_source(store: Store, source: Source) -> Iterator[Sample]:
         folders, _, name = entry.key.rpartition("/")
         if name.startswith(".") or not name.lower().endswith(CONTAINERS if _packed(source) else PICTURES):
             continue
-        try:
-            entry.key.encode()
-        except UnicodeEncodeError as error:
-            raise DatasetError(f"{store.uri_of(entry.key)!r}: the file's name is not UTF-8") from error
+        check_name(store, entry.key)
         if source == "gallery":
             yield Sample(entry.key, store.uri_of(entry.key), modality, None, "gallery")
         elif not _packed(source):
@@ -77,10 +74,27 @@ def _read_source(store: Store, source: Source) -> Iterator[Sample]:
                 raise DatasetError(f"{store.uri_of(entry.key)}: lies in no class's folder ({source}/<class>/{name})")
             yield Sample(entry.key, store.uri_of(entry.key), modality, word, "seen")
         else:
-            yield from _read_container(store, entry.key, word_of(name[: name.lower().rindex(_ending(name))]))
+            yield from read_container(store, entry.key, word_of(name[: name.lower().rindex(_ending(name))]))
 
 
-def _read_container(store: Store, key: str, word: str) -> Iterator[Sample]:
+def check_name(store: Store, key: str) -> None:
+    """Refuse a name that no URI can hold.
+
+    Raises:
+        DatasetError: it is not UTF-8.
+    """
+    try:
+        key.encode()
+    except UnicodeEncodeError as error:
+        raise DatasetError(f"{store.uri_of(key)!r}: the file's name is not UTF-8") from error
+
+
+def read_container(store: Store, key: str, word: str | None) -> Iterator[Sample]:
+    """Yield a sample for each drawing in a file of them.
+
+    Raises:
+        DatasetError: the file is damaged.
+    """
     uri = store.uri_of(key)
     try:
         rows = len(open_container(uri, store.read(key)))

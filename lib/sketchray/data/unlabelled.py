@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from sketchray.data.containers import CONTAINERS, open_container
-from sketchray.data.folder import PICTURES, DatasetError
+from sketchray.data.containers import CONTAINERS
+from sketchray.data.folder import PICTURES, DatasetError, check_name, read_container
 from sketchray.data.samples import Sample, sample_table
 from sketchray.storage import Store
 
@@ -41,23 +41,15 @@ def _photos(store: Store) -> Iterator[Sample]:
 
 def _sketches(store: Store) -> Iterator[Sample]:
     for key in _keys(store, PICTURES + CONTAINERS):
-        uri = store.uri_of(key)
         if key.lower().endswith(PICTURES):
-            yield Sample(f"sketch/{key}", uri, "sketch", None, "seen")
-            continue
-        try:
-            rows = len(open_container(uri, store.read(key)))
-        except ValueError as error:
-            raise DatasetError(str(error)) from error
-        for row in range(rows):
-            yield Sample(f"sketch/{key}#{row}", f"{uri}#{row}", "sketch", None, "seen")
+            yield Sample(f"sketch/{key}", store.uri_of(key), "sketch", None, "seen")
+        else:
+            for drawing in read_container(store, key, None):
+                yield drawing._replace(key=f"sketch/{drawing.key}")
 
 
 def _keys(store: Store, endings: tuple[str, ...]) -> Iterator[str]:
     for entry in store.list():
         if entry.key.lower().endswith(endings) and not entry.key.rpartition("/")[2].startswith("."):
-            try:
-                entry.key.encode()
-            except UnicodeEncodeError as error:
-                raise DatasetError(f"{store.uri_of(entry.key)!r}: the file's name is not UTF-8") from error
+            check_name(store, entry.key)
             yield entry.key

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from sketchray.encoders.cards import BackboneCard
 from sketchray.encoders.huggingface import read_network
-from sketchray.encoders.library_backbone import NetworkSizes, register_library_backbone
 from sketchray.encoders.tokens import TokenBackbone
+from sketchray.encoders.transformers_backbone import NetworkSizes, register_library_backbone
 
 MEAN, STD = (122.7709383, 116.7460125, 104.09373615), (68.5005327, 66.6321375, 70.32316305)  # CLIP's own, times 255
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from sketchray.encoders.cards import BackboneCard
 from sketchray.encoders.huggingface import read_network
-from sketchray.encoders.library_backbone import NetworkSizes, register_library_backbone
 from sketchray.encoders.tokens import TokenBackbone
+from sketchray.encoders.transformers_backbone import NetworkSizes, register_library_backbone
 
 
 class Dinov2Sizes(NetworkSizes):
@@ -70,10 +70,6 @@ class Dinov2(TokenBackbone):
     def tokens(self, x_B3HW: Tensor) -> Tensor:
         """Return the tokens after the final LayerNorm, which the library applies to all of them."""
         t_BTD: Tensor = self.network(x_B3HW).last_hidden_state
-        return t_BTD
-
-    def project(self, t_BTD: Tensor) -> Tensor:
-        """Return the tokens as they are."""
         return t_BTD
 
     def stages(self) -> list[nn.Module]:

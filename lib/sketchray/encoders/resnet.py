@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from sketchray.encoders.cards import BackboneCard
 from sketchray.encoders.huggingface import read_network
-from sketchray.encoders.library_backbone import Head, LibraryBackbone, NetworkSizes, register_library_backbone
+from sketchray.encoders.transformers_backbone import Head, LibraryBackbone, NetworkSizes, register_library_backbone
 
 
 class ResNetSizes(NetworkSizes):

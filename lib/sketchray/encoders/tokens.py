@@ -4,7 +4,7 @@ from abc import abstractmethod
 
 from torch import Tensor
 
-from sketchray.encoders.library_backbone import LibraryBackbone
+from sketchray.encoders.transformers_backbone import LibraryBackbone
 
 
 class TokenBackbone(LibraryBackbone):
@@ -18,9 +18,9 @@ class TokenBackbone(LibraryBackbone):
     def tokens(self, x_B3HW: Tensor) -> Tensor:
         """Return the last block's tokens t_BTD."""
 
-    @abstractmethod
     def project(self, t_BTD: Tensor) -> Tensor:
-        """Return tokens as features of the image are defined: what follows the last block."""
+        """Return tokens as features of the image are defined: what `tokens` leaves out; here nothing."""
+        return t_BTD
 
     def forward(self, x_B3HW: Tensor, photo_B: Tensor | None = None) -> Tensor:  # noqa: ARG002 - not conditional
         """Return the first token's features."""
