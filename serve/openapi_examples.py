@@ -43,7 +43,7 @@ GALLERY: Json = {
     "pictures": 194,
     "shards": 2,
     "model": MODEL,
-    "rankings": ["nearest", "cluster", "mixture"],
+    "rankings": ["nearest", "cluster", "mixture", "manifold"],
     "columns": [{"name": "taken", "type": "timestamp"}, {"name": "price", "type": "float64"}],
     "calibrated": False,
     "calibration_note": "The encoder is not calibrated: its similarities stand for no probability.",

@@ -5,7 +5,8 @@ Shape legend: N rows, D dimensions, M chunks.
 
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from sketchray.config import Config
 from sketchray.gallery.manifest import CodebookRef, GalleryError
+from sketchray.gallery.references import CodebookName
 from sketchray.gallery.segment import codes_schema, describe, read_object, short_hash
 from sketchray.ranking import create_ranker, select_codewords
 from sketchray.ranking.codebook import MAX_CODEWORDS, Codebook, CodebookError
@@ -32,13 +34,14 @@ class FitPlan(Config):
 
     Attributes:
         names: the rankings that the gallery shall serve beside nearest.
-        chunks: M, equal parts of the dimensions.
-        codewords: K of each chunk, or ``auto``: chosen without labels, see `sketchray.ranking.select_codewords`.
+        chunks: M, equal parts of the dimensions; manifold ranking has one.
+        codewords: K of each chunk, or ``auto``: chosen without labels, see `sketchray.ranking.select_codewords`, and of
+            manifold ranking by the number of rows.
         fit_rows: rows of the sample, at most; a mixture of 64 codewords in 512 dimensions takes 20,000 rows some 100 s.
         seed: of the fit.
     """
 
-    names: tuple[Literal["cluster", "mixture"], ...] = ("cluster", "mixture")
+    names: tuple[CodebookName, ...] = get_args(CodebookName)
     chunks: int = Field(default=2, ge=1)
     codewords: Annotated[int, Field(ge=1, le=MAX_CODEWORDS)] | Literal["auto"] = "auto"
     fit_rows: int = Field(default=20_000, ge=1)
@@ -72,23 +75,31 @@ def fit_codebooks(sample_ND: np.ndarray, plan: FitPlan) -> dict[str, Codebook]:
         return {}
     fitted: dict[str, Codebook] = {}
     with threadpool_limits(1):
-        selection = None
-        if plan.codewords == "auto" and plan.names:  # once for all of them: it sees the rows alone
+        if "manifold" in plan.names:
+            options = plan.model_dump(include={"codewords", "fit_rows", "seed"})
+            fitted["manifold"] = _fit("manifold", sample_ND, options)
+        products = [name for name in plan.names if name != "manifold"]
+        options, selection = plan.model_dump(exclude={"names"}), None
+        if plan.codewords == "auto" and products:  # once for all of them: it sees the rows alone
             selection = select_codewords(sample_ND, criteria=("silhouette",), seed=plan.seed)
-        options = plan.model_dump(exclude={"names"}) | ({"codewords": selection.codewords} if selection else {})
-        for name in plan.names:
-            codebook = create_ranker(name, **options).fit(sample_ND)
-            assert codebook is not None, "rankings with a codebook fit one"
-            how = codebook.fitted.model_copy(update={"selection": selection})
-            fitted[name] = Codebook(centres_MKC=codebook.centres_MKC, fitted=how)
+            options["codewords"] = selection.codewords
+        for name in products:
+            codebook = _fit(name, sample_ND, options)
+            fitted[name] = replace(codebook, fitted=codebook.fitted.model_copy(update={"selection": selection}))
     return fitted
+
+
+def _fit(name: str, sample_ND: np.ndarray, options: dict[str, Any]) -> Codebook:
+    codebook = create_ranker(name, **options).fit(sample_ND)
+    assert codebook is not None, "rankings with a codebook fit one"
+    return codebook
 
 
 def quantisation_error(codebook: Codebook, embedding_ND: np.ndarray) -> float:
     """Return the mean over the rows of ``sum_m min_k ||x_m - c_mk||^2``, to six decimals; 0 of no rows."""
     total = 0.0
     for start in range(0, len(embedding_ND), BLOCK):
-        total += float(codebook.distances(embedding_ND[start : start + BLOCK]).min(axis=2).sum())
+        total += float(codebook.squared_distances(embedding_ND[start : start + BLOCK]).min(axis=2).sum())
     return round(total / max(1, len(embedding_ND)), 6)
 
 

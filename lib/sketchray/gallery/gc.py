@@ -15,7 +15,7 @@ from pydantic import Field
 from sketchray.config import Config
 from sketchray.gallery.claims import mark, unmark
 from sketchray.gallery.manifest import GalleryError
-from sketchray.gallery.publish import MANIFEST, gallery_store, read_pointer
+from sketchray.gallery.publish import MANIFEST, gallery_store, no_gallery, read_pointer
 from sketchray.gallery.retention import (
     VERSIONS,
     WORK,
@@ -72,14 +72,16 @@ def collect_garbage(
         dry_run: delete nothing, only say what would go.
 
     Raises:
-        GalleryError: a manifest that stays cannot be read, so that nothing is known of what it needs; nothing was
-            deleted. Or ``keep`` is below 1, or the age negative.
+        GalleryError: there is no such gallery, nor work of one. Or a manifest that stays cannot be read, so that
+            nothing is known of what it needs; nothing was deleted. Or ``keep`` is below 1, or the age negative.
     """
     if keep < 1 or older_than < timedelta(0):
         raise GalleryError(f"keep is {keep}, the age {older_than}: the current version always stays, and what is new")
     before = (now or datetime.now(UTC)) - older_than
     gallery = gallery_store(store, name)
-    pointer, versions = read_pointer(gallery), by_prefix(gallery, VERSIONS)
+    pointer, versions, work = read_pointer(gallery), by_prefix(gallery, VERSIONS), by_prefix(gallery, WORK)
+    if pointer is None and not versions and not work:
+        raise no_gallery(store, name)
     if pointer is not None and pointer.version not in complete(versions):
         raise GalleryError(f"{gallery.uri}: the current version {pointer.version} has no manifest; nothing is deleted")
     old = old_versions(versions, pointer, keep=keep, before=before)
@@ -89,7 +91,7 @@ def collect_garbage(
         kept = complete(versions) - old.keys()
         needed = set(itertools.chain.from_iterable(needed_keys(gallery, version) for version in sorted(kept)))
         spare = {key: entry for key, entry in _flat(VERSIONS, old).items() if key not in needed}
-        runs = abandoned_work(by_prefix(gallery, WORK), gallery, kept, before=before)
+        runs = abandoned_work(work, gallery, kept, before=before)
         if not dry_run:
             runs = _hold(gallery.child(WORK), runs, before, marks)
             _delete(gallery, spare)

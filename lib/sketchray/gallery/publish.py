@@ -202,6 +202,12 @@ def list_galleries(store: Store) -> Iterator[str]:
     yield from sorted(parts[1] for parts in keys if len(parts) == 3 and parts[2] == CURRENT)
 
 
+def no_gallery(store: Store, name: str) -> GalleryError:
+    """Return the error of a gallery that is not there; it says which are."""
+    known = ", ".join(list_galleries(store)) or "none"
+    return GalleryError(f"{store.uri}: no gallery {name!r} has been published; there are: {known}")
+
+
 def _hash_of_manifest(gallery: Store, version: str) -> str:
     try:
         return hashlib.sha256(gallery.read(version_key(version, MANIFEST))).hexdigest()

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from sketchray.gallery.codebooks import Codebooks, read_codebook
 from sketchray.gallery.manifest import GalleryError, Manifest, Segment
-from sketchray.gallery.publish import gallery_store, list_galleries, read_pointer, version_key
+from sketchray.gallery.publish import gallery_store, no_gallery, read_pointer, version_key
 from sketchray.gallery.reading import alive, read_part, with_gone
 from sketchray.gallery.segment import THUMBNAILS, read_table, vector_schema
 from sketchray.gallery.shard import Shard
@@ -138,8 +138,7 @@ def open_gallery(store: Store, name: str, version: str | None = None) -> Gallery
     if version is None:
         pointer = read_pointer(gallery)
         if pointer is None:
-            known = ", ".join(list_galleries(store)) or "none"
-            raise GalleryError(f"{store.uri}: no gallery {name!r} has been published; there are: {known}")
+            raise no_gallery(store, name)
         version, expected = pointer.version, pointer.manifest_sha256
     key = version_key(version, "manifest.json")
     try:

@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from sketchray.config import Config
 
+CodebookName = Literal["cluster", "mixture", "manifold"]
+"""The rankings that a codebook serves."""
 RESERVED = frozenset({"id", "uri", "etag", "label", "embedding", "jpeg"})
 
 
@@ -79,7 +81,7 @@ class CodebookRef(Config):
         drift: how much larger the error of this version's rows is; 1 as fitted.
     """
 
-    name: Literal["cluster", "mixture"]
+    name: CodebookName
     object: ObjectRef
     error: float = Field(ge=0)
     drift: float = Field(default=1.0, ge=0)

@@ -63,5 +63,6 @@ def choose_codebooks(gallery: Gallery, sample_ND: np.ndarray, *, fit: FitPlan, t
 
 def _as_before(codebook: Codebook, fit: FitPlan) -> FitPlan:
     fitted = codebook.fitted
-    codewords = "auto" if fitted.selection is not None else codebook.codewords
+    chosen = fitted.selection is not None if codebook.walk is None else codebook.walk.plan.codewords == "auto"
+    codewords = "auto" if chosen else codebook.codewords
     return fit.model_copy(update={"chunks": codebook.chunks, "codewords": codewords, "seed": fitted.seed})

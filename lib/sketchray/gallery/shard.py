@@ -14,11 +14,13 @@ import pyarrow as pa
 from sketchray.gallery.codebooks import Codebooks
 from sketchray.gallery.filters import Filter
 from sketchray.gallery.part import Part, Request
+from sketchray.gallery.references import CodebookName
+from sketchray.ranking import manifold
 from sketchray.ranking.matching import Fusion
 from sketchray.ranking.nearest import check_queries, exact_scores
 
-Ranking = Literal["nearest", "cluster", "mixture"]
-FUSION = 0.2  # published in SBKA's test code
+Ranking = Literal["nearest", CodebookName]
+FUSION = {"cluster": 0.2, "mixture": 0.2, "manifold": manifold.FUSION}  # 0.2 is published in SBKA's test code
 
 
 class Hit(NamedTuple):
@@ -101,9 +103,9 @@ class Shard:
     ) -> list[list[Hit]]:
         """Return the best k rows of each query, best first, ties by id.
 
-        ``nearest`` scores by cosine similarity. ``cluster`` and ``mixture`` score by minus the fused distance, between
-        -4 and 0, of `sketchray.ranking.matching.Fusion`: what one query's score means for another depends on the
-        codebook, so a threshold for one ranking is none for another, nor for another version's codebook.
+        ``nearest`` scores by cosine similarity. The others score by minus the fused distance, between -4 and 0, of
+        `sketchray.ranking.matching.Fusion`: what one query's score means for another depends on the codebook, so a
+        threshold for one ranking is none for another, nor for another version's codebook.
 
         Where a segment has no index, the answer is exact. Where it has one, scores are exact, and what is missed is
         the index's; where a filter leaves few rows, the answer is exact too.
@@ -112,7 +114,8 @@ class Shard:
             query_BD: unit queries.
             k: number of answers wanted, at least 1; for a page with an offset, ask for offset and page together.
             ranking: by what.
-            fusion: of ``cluster`` and ``mixture``, the weight of the picture's own distance, 0 to 1; 0.2 if not given.
+            fusion: of a ranking with a codebook, the weight of the picture's own distance, 0 to 1; if not given 0.02 of
+                ``manifold`` and 0.2 of the others.
             filter: rows that may be found; all if not given.
             min_score: hits of a smaller score, by the same ranking and fusion, are left out.
             effort: how hard approximate indices look, times what they were built with.
@@ -190,10 +193,12 @@ class Shard:
 
 
 def _fusion(ranking: Ranking, fusion: float | None) -> Fusion:
-    if fusion is None:
-        return Fusion(FUSION)
     if ranking == "nearest":
-        raise ValueError("fusion is of cluster and mixture ranking; nearest has none")
+        if fusion is not None:
+            raise ValueError("fusion is of the rankings with a codebook; nearest has none")
+        return Fusion(0.0)
+    if fusion is None:
+        return Fusion(FUSION[ranking])
     if not 0 <= fusion <= 1:
         raise ValueError(f"fusion is {fusion}, not a weight from 0 to 1")
     return Fusion(fusion)

@@ -3,6 +3,7 @@
 from sketchray.ranking.base import Ranker, Searcher
 from sketchray.ranking.cluster import ClusterConfig, ClusterRanker, MixtureConfig, MixtureRanker
 from sketchray.ranking.codebook import Codebook, CodebookError
+from sketchray.ranking.manifold import ManifoldConfig, ManifoldRanker
 from sketchray.ranking.nearest import Nearest
 from sketchray.ranking.plain import NearestConfig, NearestRanker
 from sketchray.ranking.registry import create_ranker, list_rankers, ranker_config, register_ranker
@@ -26,5 +27,6 @@ __all__ = [
 ]
 
 register_ranker("cluster", ClusterRanker, ClusterConfig)
+register_ranker("manifold", ManifoldRanker, ManifoldConfig)
 register_ranker("mixture", MixtureRanker, MixtureConfig)
 register_ranker("nearest", NearestRanker, NearestConfig)

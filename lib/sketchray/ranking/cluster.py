@@ -1,6 +1,6 @@
 """Rankers with a codebook: cluster-then-retrieve and one-to-many mixture matching differ in the fit alone.
 
-Shape legend: Q queries, G gallery items, N rows fitted to, D dimensions, M chunks, K codewords, C = D / M.
+Shape legend: G gallery items, N rows fitted to, D dimensions, M chunks, K codewords, C = D / M.
 """
 
 from abc import abstractmethod
@@ -10,41 +10,31 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from sketchray.config import Config
-from sketchray.ranking.base import Ranker, Searcher
 from sketchray.ranking.codebook import MAX_CODEWORDS, Codebook, Fitted
 from sketchray.ranking.criteria import Criterion
+from sketchray.ranking.fitted_ranker import FittedConfig, FittedRanker
 from sketchray.ranking.kmeans import kmeans
-from sketchray.ranking.matching import CodebookMatcher, TieBreak
 from sketchray.ranking.mixture import Covariance, mixture_means
 from sketchray.ranking.sampling import sample_rows
-from sketchray.ranking.scoring import Floats, MatcherScorer, Scorer, as_vectors
+from sketchray.ranking.scoring import Floats, as_vectors
 from sketchray.ranking.selection import select_codewords
-from sketchray.ranking.topk import Search
 
 TOLD: tuple[Criterion, ...] = ("silhouette", "bic")  # beside the deciding criterion: a second opinion of small cost
 
 
-class ClusterConfig(Config):
-    """What a codebook ranking can be told; the defaults are the papers', the number of codewords aside.
+class ClusterConfig(FittedConfig):
+    """What a product codebook can be told beside `FittedConfig`; the defaults are the papers', but for codewords.
 
     Attributes:
         chunks: M, equal parts of the dimensions, each with its own codewords. 1 is pure cluster-then-retrieve.
         codewords: K of each chunk, or ``auto``: chosen on the whole vectors without labels, by ``criterion``.
         criterion: what ``auto`` goes by; see `sketchray.ranking.select_codewords`.
-        fusion: weight of the own distance of query and item; 0 ranks by the codewords alone.
-        tie_break: with fusion 0, the order inside a cluster; see `CodebookMatcher`.
-        fit_rows: gallery rows that the codebook is fitted to, at most.
-        seed: of the rows and of the fit.
     """
 
     chunks: int = Field(default=2, ge=1)
     codewords: Annotated[int, Field(ge=1, le=MAX_CODEWORDS)] | Literal["auto"] = "auto"
     criterion: Criterion = "silhouette"
     fusion: float = Field(default=0.2, ge=0, le=1)
-    tie_break: TieBreak = "own"
-    fit_rows: int = Field(default=60_000, ge=1)
-    seed: int = Field(default=0, ge=0, lt=2**32)
 
 
 class MixtureConfig(ClusterConfig):
@@ -53,13 +43,11 @@ class MixtureConfig(ClusterConfig):
     covariance: Covariance = "diag"
 
 
-class CodebookRanker(Ranker):
-    """Fitted once to a sample of the gallery; see `CodebookMatcher` for the score."""
-
-    transductive = True
+class ProductRanker(FittedRanker):
+    """A ranking whose codebook is fitted chunk by chunk."""
 
     def __init__(self, config: ClusterConfig) -> None:
-        self._config = config
+        self._config: ClusterConfig = config
 
     @abstractmethod
     def _centres(self, chunk_NC: Floats, codewords: int) -> Floats:
@@ -87,19 +75,8 @@ class CodebookRanker(Ranker):
             fitted=Fitted(kind=kind, covariance=covariance, seed=config.seed, rows=len(x_ND), selection=selection),
         )
 
-    def scorer(self, queries_QD: npt.ArrayLike, gallery_GD: npt.ArrayLike, codebook: Codebook | None) -> Scorer:
-        return MatcherScorer(queries_QD, self._matcher(gallery_GD, codebook))
 
-    def searcher(self, gallery_GD: npt.ArrayLike, codebook: Codebook | None) -> Searcher:
-        return Search(self._matcher(gallery_GD, codebook))
-
-    def _matcher(self, gallery_GD: npt.ArrayLike, codebook: Codebook | None) -> CodebookMatcher:
-        if codebook is None:
-            raise ValueError("this ranking needs the codebook that its fit to the gallery returned")
-        return CodebookMatcher(gallery_GD, codebook, fusion=self._config.fusion, tie_break=self._config.tie_break)
-
-
-class ClusterRanker(CodebookRanker):
+class ClusterRanker(ProductRanker):
     """ClusterRetri (arXiv 2301.06685, the released test code): product k-means, 20 iterations from random points."""
 
     def _centres(self, chunk_NC: Floats, codewords: int) -> Floats:
@@ -109,7 +86,7 @@ class ClusterRanker(CodebookRanker):
         return "kmeans", None
 
 
-class MixtureRanker(CodebookRanker):
+class MixtureRanker(ProductRanker):
     """SBKA (arXiv 2312.10320, the released test code): the codewords are the means of a product Gaussian mixture.
 
     An item is coded by the nearest mean, not by its most likely component, as the authors do.

@@ -3,6 +3,7 @@ const RANKINGS = {
   nearest: ['Nearest', 'Every picture by its own likeness to the sketch'],
   cluster: ['Clusters', 'Groups of alike pictures, the nearest group first'],
   mixture: ['Mixture', 'A sketch may match several kinds of picture at once'],
+  manifold: ['Manifold', 'Pictures that are like those that are like the sketch'],
 };
 const bar = part('.options');
 const slider = bar.elements.min_confidence;

@@ -48,10 +48,12 @@ def made(rows: int = 60, dimension: int = 8, *, seed: int = 0) -> np.ndarray:
 def test_codebooks_are_a_function_of_the_rows_in_any_order() -> None:
     x_ND = made()
     first, second = fit_codebooks(x_ND, PLAN), fit_codebooks(x_ND[::-1], PLAN)
-    assert first.keys() == {"cluster", "mixture"}
+    assert first.keys() == {"cluster", "mixture", "manifold"}
     assert {name: book.to_bytes() for name, book in first.items()} == {n: b.to_bytes() for n, b in second.items()}
     assert first["cluster"].centres_MKC.shape == (2, 4, 4)
     assert first["mixture"].fitted.kind == "gmm"
+    assert (first["manifold"].chunks, first["manifold"].codewords) == (1, 4)
+    assert first["manifold"].walk is not None
     assert fit_codebooks(x_ND, FitPlan(names=("cluster",), codewords=4)).keys() == {"cluster"}
 
 
@@ -59,7 +61,9 @@ def test_the_number_of_codewords_is_chosen_once_for_both() -> None:
     x_ND, plan = made(64), FitPlan(seed=3)
     books = fit_codebooks(x_ND, plan)
     selection = select_codewords(x_ND, criteria=("silhouette",), seed=3)
-    for name, book in books.items():
+    assert books["manifold"].codewords == 16  # twice the root of the rows
+    for name in ("cluster", "mixture"):
+        book = books[name]
         assert book.fitted.selection == selection
         alone = create_ranker(name, codewords=selection.codewords, seed=3).fit(x_ND)
         assert alone is not None
@@ -67,7 +71,7 @@ def test_the_number_of_codewords_is_chosen_once_for_both() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "codewords", "books"), [(3, 4, 0), (4, 4, 2), (15, "auto", 0), (16, "auto", 2), (0, 1, 0)]
+    ("rows", "codewords", "books"), [(3, 4, 0), (4, 4, 3), (15, "auto", 0), (16, "auto", 3), (0, 1, 0)]
 )
 def test_too_few_rows_get_no_codebook(rows: int, codewords: object, books: int) -> None:
     assert len(fit_codebooks(made(rows), FitPlan.model_validate({"codewords": codewords}))) == books
@@ -122,7 +126,7 @@ def coded(make_rows: Rows, publish_rows: Publisher) -> Gallery:
 
 def test_every_segment_is_coded_by_the_gallerys_codebooks(coded: Gallery) -> None:
     content = coded.manifest.content
-    assert [reference.name for reference in content.codebooks] == ["cluster", "mixture"]
+    assert [reference.name for reference in content.codebooks] == ["cluster", "manifold", "mixture"]
     for reference in content.codebooks:
         codebook = read_codebook(coded.store, reference, dimension=8)
         x_ND = np.concatenate([embedding_matrix(coded.live(shard)) for shard in range(2)])
@@ -130,16 +134,15 @@ def test_every_segment_is_coded_by_the_gallerys_codebooks(coded: Gallery) -> Non
         assert (reference.drift, reference.object.rows) == (1, 4)
         for segment in content.segments:
             assert segment.codes is not None
-            codes = read_table(
-                coded.store, segment.codes, codes_schema({"cluster": 2, "mixture": 2}), sorted_by_id=False
-            )
+            schema = codes_schema({"cluster": 2, "manifold": 1, "mixture": 2})
+            codes = read_table(coded.store, segment.codes, schema, sorted_by_id=False)
             rows_ND = embedding_matrix(coded.live(segment.shard))
             np.testing.assert_array_equal(codes_matrix(codes, reference.name), codebook.encode(rows_ND))
 
 
 def test_codes_of_no_rows_are_a_table_all_the_same() -> None:
     codes = encode_rows(fit_codebooks(made(), PLAN), made(0))
-    assert (codes.num_rows, codes.schema.names) == (0, ["cluster", "mixture"])
+    assert (codes.num_rows, codes.schema.names) == (0, ["cluster", "manifold", "mixture"])
     assert codes_matrix(codes, "mixture").shape == (0, 2)
 
 

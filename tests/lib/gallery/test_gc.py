@@ -167,6 +167,17 @@ def test_nothing_goes_where_it_is_not_known_what_is_needed(
         collect_garbage(store, "g", keep=0)
 
 
+def test_a_gallery_that_is_not_there_is_an_error_and_work_without_a_version_is_not(
+    three: tuple[Gallery, Gallery, Gallery], store: Store
+) -> None:
+    with pytest.raises(GalleryError, match="no gallery 'f' has been published; there are: g"):
+        collect_garbage(store, "f")
+    begun = store.child("galleries/f/work/dead")
+    begun.write("part-0.parquet", b"x")
+    make_older(begun, 2 * HOUR)
+    assert collect_garbage(store, "f", older_than=HOUR).work == ("dead",)
+
+
 def test_a_killed_collection_is_gone_on_with(three: tuple[Gallery, Gallery, Gallery], store: Store) -> None:
     base, _, compacted = three
     dead = base.store.child(f"versions/{base.version}")

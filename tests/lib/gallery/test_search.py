@@ -31,7 +31,7 @@ from sketchray.gallery.filters import parse_filter
 from sketchray.gallery.publish import version_key
 from sketchray.gallery.segment import embedding_column
 from sketchray.ranking import Codebook, create_ranker
-from sketchray.ranking.codebook import Fitted
+from sketchray.ranking.codebook import Fitted, Walk, WalkPlan
 from sketchray.storage import open_store
 
 DIMENSION = 8
@@ -75,9 +75,13 @@ class Model:
 def made_codebooks(seed: int) -> Codebooks:
     """Return codebooks of three codewords a chunk that nobody fitted: any of them defines a ranking."""
     rng, books = np.random.default_rng(seed), {}
+    fitted = Fitted(kind="kmeans", seed=seed, rows=1)
     for name in ("cluster", "mixture"):
         centres_MKC = (rng.normal(size=(2, 3, DIMENSION // 2)) / 3).astype(np.float32)
-        books[name] = Codebook(centres_MKC=centres_MKC, fitted=Fitted(kind="kmeans", seed=seed, rows=1))
+        books[name] = Codebook(centres_MKC=centres_MKC, fitted=fitted)
+    walk = Walk(ends_KK=rng.dirichlet(np.ones(3), size=3).astype(np.float32), plan=WalkPlan())
+    centres_MKC = unit(rng.normal(size=(3, DIMENSION)))[None].astype(np.float32)
+    books["manifold"] = Codebook(centres_MKC=centres_MKC, fitted=fitted, walk=walk)
     return books
 
 
@@ -207,7 +211,7 @@ def test_the_answer_is_that_of_the_ranking_over_everything(
         gallery = write(folder, model, shards=shards, plan=plan, codebooks=codebooks)
         parts = [gallery.shard(shard) for shard in range(shards)]
         assert sum(part.rows for part in parts) == len(model.rows)
-        rankings: list[Ranking] = ["nearest", *(("cluster", "mixture") if codebooks else ())]
+        rankings: list[Ranking] = ["nearest", *(("cluster", "mixture", "manifold") if codebooks else ())]
         for ranking in rankings:
             ranked = [
                 [
@@ -325,7 +329,13 @@ def test_an_index_finds_nearly_what_exact_search_finds(
     )
     assert exact.rows == approximate.rows == len(large.rows)
     for wanted in (None, "price < 25", "price = 7"):
-        for ranking, fusion in (("nearest", None), ("cluster", 0.2), ("mixture", 0.7), ("cluster", 0.0)):
+        for ranking, fusion in (
+            ("nearest", None),
+            ("cluster", 0.2),
+            ("mixture", 0.7),
+            ("cluster", 0.0),
+            ("manifold", 0.02),
+        ):
             options = {"ranking": ranking, "fusion": fusion, "filter": parse_filter(wanted) if wanted else None}
             truth, found = (
                 shard.search(query_BD, 10, effort=effort, **options)  # type: ignore[arg-type]
@@ -350,7 +360,7 @@ def test_what_cannot_be_asked_is_refused(large: Model, tmp_path: Path) -> None:
         (query_BD[:, :4], {}, "queries have shape"),
         (query_BD, {"k": 0}, "k is 0"),
         (query_BD, {"ranking": "cluster"}, "no codebook for cluster ranking; it can be ranked by: nearest"),
-        (query_BD, {"ranking": "best"}, "'best' is none of nearest, cluster, mixture"),
+        (query_BD, {"ranking": "best"}, "'best' is none of nearest, cluster, mixture, manifold"),
         (query_BD, {"fusion": 0.5}, "nearest has none"),
         (query_BD, {"ranking": "nearest", "min_score": float("nan")}, "min_score is not a number"),
         (query_BD, {"effort": 0.0}, "effort is 0.0"),
@@ -387,7 +397,7 @@ def test_every_object_is_checked_before_it_is_parsed(small: Model, tmp_path: Pat
     names = ("vectors", "thumbnails", "tombstones", "index", "codes")
     references = [ref for segment in content.segments for name in names if (ref := getattr(segment, name)) is not None]
     references += [book.object for book in content.codebooks]
-    assert len(references) == 4 + 4 + 2  # a delta has no index, a base no tombstones
+    assert len(references) == 4 + 4 + 3  # a delta has no index, a base no tombstones
     for reference in references:
         good = gallery.store.read(reference.key)
         flipped = bytearray(good)

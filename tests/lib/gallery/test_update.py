@@ -145,7 +145,7 @@ def test_drifted_codebooks_are_fitted_again_and_every_row_is_coded_anew(
     assert told.refitted == ()
     assert all(measured > 1.2 for measured in told.drift.values())
     again = compact_gallery(told.gallery)  # no deltas are left: only codes and codebooks are written
-    assert again.refitted == ("cluster", "mixture")
+    assert again.refitted == ("cluster", "manifold", "mixture")
     assert (again.folded, again.published) == ((), True)
     sample_ND = join_samples((sample_of_shard(strange, shard, 60_000) for shard in range(3)), 60_000)
     had, have = gallery.codebooks(), again.gallery.codebooks()
@@ -158,7 +158,17 @@ def test_drifted_codebooks_are_fitted_again_and_every_row_is_coded_anew(
     for old, new in zip(told.gallery.manifest.content.segments, again.gallery.manifest.content.segments, strict=True):
         assert old.model_copy(update={"codes": new.codes}) == new
         assert old.codes != new.codes
-    assert compact_gallery(again.gallery).drift == {"cluster": 1.0, "mixture": 1.0}
+    assert compact_gallery(again.gallery).drift == {"cluster": 1.0, "manifold": 1.0, "mixture": 1.0}
+
+
+def test_a_walk_is_fitted_again_over_as_many_codewords_as_the_rows_want_by_then(
+    make_rows: Rows, publish_rows: Publisher
+) -> None:
+    gallery = publish_rows(make_rows(20), codebooks=FitPlan(names=("manifold",)))
+    grown = follow(gallery, make_rows(64))
+    again = compact_gallery(grown, threshold=0.0)
+    assert again.refitted == ("manifold",)
+    assert [one.codebooks()["manifold"].codewords for one in (gallery, again.gallery)] == [9, 16]
 
 
 def test_codebooks_that_a_gallery_lacks_are_fitted_when_asked_for(make_rows: Rows, publish_rows: Publisher) -> None:

@@ -1,18 +1,30 @@
 """The codebook: distances and codes as loops, bytes that come back exactly or not at all."""
 
 import pickle
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from sketchray.ranking import Codebook, CodebookError, create_ranker
-from sketchray.ranking.codebook import Fitted
+from sketchray.ranking.codebook import Fitted, Walk, WalkPlan
 
 
 def random_codebook(chunks: int = 3, codewords: int = 6, width: int = 4) -> Codebook:
     centres = np.random.default_rng(1).normal(size=(chunks, codewords, width))
     return Codebook(centres_MKC=(centres / 3).astype(np.float32), fitted=Fitted(kind="kmeans", seed=0, rows=50))
+
+
+def walked_codebook(go_on: float = 0.5) -> Codebook:
+    ends = np.array([[0.75, 0.25], [0.5, 0.5]], np.float32)
+    fitted = Fitted(kind="kmeans", seed=0, rows=9)
+    return Codebook(
+        centres_MKC=np.eye(2, dtype=np.float32)[None],
+        fitted=fitted,
+        walk=Walk(ends_KK=ends, plan=WalkPlan(go_on=go_on)),
+    )
 
 
 def test_distances_and_codes_are_those_of_loops(blobs: Any, slow_distances: Any) -> None:
@@ -42,20 +54,30 @@ def test_length_order_type_and_blocks_of_rows_do_not_change_the_codes(
     np.testing.assert_array_equal(codebook.encode(x_ND), codes_NM)
 
 
-@pytest.mark.parametrize("name", ["cluster", "mixture"])
-def test_bytes_and_pickles_come_back_exactly(name: str, blobs: Any) -> None:
-    codebook = create_ranker(name, chunks=2, codewords="auto", criterion="bic").fit(blobs())
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("cluster", {"chunks": 2, "codewords": "auto", "criterion": "bic"}),
+        ("mixture", {"chunks": 2, "codewords": "auto", "criterion": "bic"}),
+        ("manifold", {}),
+    ],
+)
+def test_bytes_and_pickles_come_back_exactly(name: str, options: dict[str, Any], blobs: Any) -> None:
+    codebook = create_ranker(name, **options).fit(blobs())
     assert codebook is not None
-    assert codebook.fitted.selection is not None
+    assert (codebook.fitted.selection is None) == (codebook.walk is not None) == (name == "manifold")
     for again in (Codebook.from_bytes(codebook.to_bytes()), pickle.loads(pickle.dumps(codebook))):
         assert again.fingerprint == codebook.fingerprint
         assert again.fitted == codebook.fitted
         np.testing.assert_array_equal(again.centres_MKC, codebook.centres_MKC)
+        np.testing.assert_array_equal(again.distances(blobs()), codebook.distances(blobs()))
+        assert (again.walk and again.walk.plan) == (codebook.walk and codebook.walk.plan)
     assert b"pickle" not in codebook.to_bytes()
 
 
-def test_no_bit_can_flip_and_no_byte_can_go_missing() -> None:
-    data = random_codebook(1, 2, 2).to_bytes()
+@pytest.mark.parametrize("make", [lambda: random_codebook(1, 2, 2), walked_codebook], ids=["plain", "walked"])
+def test_no_bit_can_flip_and_no_byte_can_go_missing(make: Callable[[], Codebook]) -> None:
+    data = make().to_bytes()
     for bit in range(8 * len(data)):
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
@@ -67,11 +89,17 @@ def test_no_bit_can_flip_and_no_byte_can_go_missing() -> None:
 
 
 def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sketchray.ranking.codebook.FORMAT_VERSION", 2)
-    data = random_codebook().to_bytes()
+    monkeypatch.setattr("sketchray.ranking.codebook.FORMAT_VERSION", 3)
+    data = walked_codebook().to_bytes()
     monkeypatch.undo()
-    with pytest.raises(CodebookError, match="format version 2, this is 1"):
+    with pytest.raises(CodebookError, match="format version 3, this is 2"):
         Codebook.from_bytes(data)
+
+
+def test_a_codebook_without_a_walk_is_of_the_first_version_as_ever() -> None:
+    assert b'"version\\": 1' in random_codebook().to_bytes()
+    assert random_codebook().fingerprint == "c671758184fb821f9a3d780c2f3c0e81"
+    assert b'"version\\": 2' in walked_codebook().to_bytes()
 
 
 def test_fingerprints_tell_codebooks_apart() -> None:
@@ -84,6 +112,15 @@ def test_fingerprints_tell_codebooks_apart() -> None:
         Codebook(centres_MKC=one.centres_MKC.reshape(3, 4, 6), fitted=one.fitted),
     ]
     assert len({codebook.fingerprint for codebook in [one, *others]}) == 4
+    walked, moved_walk = walked_codebook(), np.array([[0.5, 0.5], [0.5, 0.5]], np.float32)
+    assert walked.walk is not None
+    relatives = [
+        walked,
+        walked_codebook(go_on=0.25),
+        replace(walked, walk=Walk(ends_KK=moved_walk, plan=walked.walk.plan)),
+        replace(walked, walk=None),
+    ]
+    assert len({codebook.fingerprint for codebook in relatives}) == 4
 
 
 def test_vectors_it_cannot_code_are_named(blobs: Any) -> None:

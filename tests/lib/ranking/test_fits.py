@@ -52,7 +52,7 @@ def test_the_mixture_is_the_one_of_scikit_learn_and_its_means_are_averages(blobs
 
 
 @pytest.mark.parametrize("options", [{}, {"fit_rows": 60}])
-@pytest.mark.parametrize("name", ["cluster", "mixture"])
+@pytest.mark.parametrize("name", ["cluster", "mixture", "manifold"])
 def test_a_fit_depends_on_the_rows_and_the_seed_but_not_on_their_order(
     name: str, options: dict[str, int], blobs: Any
 ) -> None:
@@ -73,10 +73,9 @@ def test_a_fit_depends_on_the_rows_and_the_seed_but_not_on_their_order(
     [
         ({"codewords": 101}, "100 rows cannot be given 101 codewords"),
         ({"codewords": 61, "fit_rows": 60}, "60 rows cannot be given 61 codewords"),
-        ({"codewords": 5, "chunks": 3}, r"ranking\.chunks: 8 dimensions do not divide into 3 equal chunks"),
     ],
 )
-@pytest.mark.parametrize("name", ["cluster", "mixture"])
+@pytest.mark.parametrize("name", ["cluster", "mixture", "manifold"])
 def test_a_codebook_that_the_gallery_cannot_have_is_refused(
     name: str, options: dict[str, int], message: str, blobs: Any
 ) -> None:
@@ -84,3 +83,9 @@ def test_a_codebook_that_the_gallery_cannot_have_is_refused(
         create_ranker(name, **options).fit(blobs())
     with pytest.raises(ValueError, match="the gallery is empty"):
         create_ranker(name, codewords=1).fit(np.empty((0, 8)))
+
+
+@pytest.mark.parametrize("name", ["cluster", "mixture"])
+def test_chunks_that_do_not_divide_the_dimensions_are_refused(name: str, blobs: Any) -> None:
+    with pytest.raises(ValueError, match=r"ranking\.chunks: 8 dimensions do not divide into 3 equal chunks"):
+        create_ranker(name, codewords=5, chunks=3).fit(blobs())

@@ -1,6 +1,7 @@
 """Search through cells gives the order, and the scores, of the exact ranking, whichever of its ways it takes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from sketchray.ranking import Codebook, create_ranker, fused
 from sketchray.ranking.cells import Cells
-from sketchray.ranking.codebook import Fitted
+from sketchray.ranking.codebook import Fitted, Walk, WalkPlan
 from sketchray.ranking.fused import FusedSearch
 from sketchray.ranking.matching import CodebookMatcher, Fusion
 from sketchray.ranking.topk import Search
@@ -22,6 +23,12 @@ def unit(x_ND: np.ndarray) -> np.ndarray:
 def codebook(seed: int, chunks: int, codewords: int, dim: int) -> Codebook:
     centres_MKC = np.random.default_rng(seed).normal(size=(chunks, codewords, dim // chunks)) / np.sqrt(dim)
     return Codebook(centres_MKC=centres_MKC.astype(np.float32), fitted=Fitted(kind="kmeans", seed=seed, rows=1))
+
+
+def walked(book: Codebook) -> Codebook:
+    """Return a codebook of one chunk, its codewords joined by steps to any other."""
+    ends_KK = np.random.default_rng(book.fitted.seed).dirichlet(np.ones(book.codewords), size=book.codewords)
+    return replace(book, walk=Walk(ends_KK=ends_KK.astype(np.float32), plan=WalkPlan()))
 
 
 def searched(x_ND: np.ndarray, book: Codebook) -> FusedSearch:
@@ -38,7 +45,7 @@ def test_the_order_is_that_of_the_exact_ranking(gathered: int, monkeypatch: pyte
     @settings(max_examples=80, deadline=None)
     @given(
         kinds=st.lists(st.integers(0, 25), min_size=1, max_size=150),
-        chunks=st.sampled_from([1, 2, 4]),
+        chunks=st.sampled_from([0, 1, 2, 4]),
         codewords=st.integers(1, 5),
         fusion=st.sampled_from([0.0, 1e-6, 0.2, 0.7, 1.0]),
         k=st.integers(1, 40),
@@ -51,7 +58,7 @@ def test_the_order_is_that_of_the_exact_ranking(gathered: int, monkeypatch: pyte
         rng = np.random.default_rng(seed)
         x_ND = unit(rng.normal(size=(26, 8)))[kinds]
         query_BD = np.concatenate([x_ND[:1], unit(rng.normal(size=(3, 8)))])
-        book = codebook(seed, chunks, codewords, 8)
+        book = codebook(seed, chunks, codewords, 8) if chunks else walked(codebook(seed, 1, codewords, 8))
         allowed_N = None if share is None else rng.random(len(x_ND)) < share
         row_A = np.arange(len(x_ND)) if allowed_N is None else np.flatnonzero(allowed_N)
         answers = searched(x_ND, book).search(query_BD, k, Fusion(fusion), allowed_N=allowed_N)
