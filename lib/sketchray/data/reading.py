@@ -111,7 +111,8 @@ def _read_folder(config: DataConfig) -> pa.Table:
 def _read_starter(config: DataConfig) -> pa.Table:
     store = open_store(config.root or STARTER_ROOT)
     if not store.exists("DONE.json"):
-        raise DatasetError(f"{store.uri}: the starter data is not built; run python -m sketchray.data.starter")
+        build = "python -m sketchray.data.starter builds it, and data.root names its place, which all nodes must reach"
+        raise DatasetError(f"{store.uri}: the starter data is not there; {build}")
     return read_folder(store, config.sources)
 
 

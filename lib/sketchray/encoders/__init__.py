@@ -20,6 +20,7 @@ from sketchray.encoders.encoder import Encoder, EncoderConfig, factorise
 from sketchray.encoders.explanation import Explanation, explain
 from sketchray.encoders.folding import folded
 from sketchray.encoders.loading import encoder_uri, load_encoder
+from sketchray.encoders.modality_norm import ModalityNorm, modality_norms
 from sketchray.encoders.package import PackageError, from_pretrained, read_package_config, save_pretrained
 from sketchray.encoders.resnet import ResNet
 from sketchray.encoders.tiny import TinyBackbone
@@ -37,6 +38,7 @@ __all__ = [
     "Encoder",
     "EncoderConfig",
     "Explanation",
+    "ModalityNorm",
     "PackageError",
     "ResNet",
     "TinyBackbone",
@@ -50,6 +52,7 @@ __all__ = [
     "from_pretrained",
     "list_backbones",
     "load_encoder",
+    "modality_norms",
     "read_package_config",
     "register_backbone",
     "register_packaged_backbone",

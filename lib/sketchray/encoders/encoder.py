@@ -13,6 +13,7 @@ from sketchray.calibration import Calibration
 from sketchray.config import Config
 from sketchray.data.raster import RASTER_VERSION
 from sketchray.encoders.backbones import create_backbone
+from sketchray.encoders.modality_norm import give_sketch_norms, modalities
 from sketchray.encoders.passes import Passes
 
 
@@ -26,6 +27,8 @@ class EncoderConfig(Config):
         raster_version: of the canonical sketch raster it was made for.
         modality_bias: learn a shift of the features for each modality. A conditional backbone, which is told the
             modality itself, gets none.
+        sketch_norms: the backbone's batch norms have statistics, scales and shifts of their own for sketches
+            (`ModalityNorm`).
         weights: where the backbone's published weights are, unless it brings them: a local file or folder, or a hub's
             name. Not looked at when an encoder is read from its package.
         architecture: sizes of a backbone that are not the published ones. An encoder built from weights notes those of
@@ -37,6 +40,7 @@ class EncoderConfig(Config):
     image_size: int = Field(default=128, ge=16, le=1024)
     raster_version: int = RASTER_VERSION
     modality_bias: bool = True
+    sketch_norms: bool = False
     weights: str | None = None
     architecture: dict[str, Any] | None = None
 
@@ -58,7 +62,8 @@ class Encoder(nn.Module):
             fingerprint: the embeddings are the same with and without it.
 
     Raises:
-        ValueError: unknown backbone or unusable weights; with ``dim``, no classifier or one of a lower rank.
+        ValueError: unknown backbone or unusable weights; with ``dim``, no classifier or one of a lower rank; with
+            ``sketch_norms``, no batch norms.
     """
 
     def __init__(self, config: EncoderConfig, *, pretrained: bool = True) -> None:
@@ -68,6 +73,8 @@ class Encoder(nn.Module):
         self.backbone = create_backbone(
             config.backbone, pretrained=pretrained, weights=config.weights, architecture=config.architecture
         )
+        if config.sketch_norms:
+            give_sketch_norms(self.backbone)
         modality_bias = config.modality_bias and not self.backbone.conditional
         built = {"architecture": self.backbone.architecture, "modality_bias": modality_bias}
         self.config = config.model_copy(update=built)
@@ -96,12 +103,18 @@ class Encoder(nn.Module):
         return self.passes(self._features, images_B3HW, photo_B, dtype=next(self.parameters()).dtype)
 
     def _features(self, images_B3HW: Tensor, photo_B: Tensor) -> Tensor:
-        dtype = next(self.parameters()).dtype
-        f_BD: Tensor = self.backbone(self.backbone.normalise(images_B3HW.to(dtype)), photo_B)
+        f_BD = self.pooled(images_B3HW, photo_B)
         if self.modality_bias is not None:
             f_BD = f_BD + self.modality_bias[photo_B.long()]
         z_Bd: Tensor = self.embed(f_BD)
         return z_Bd
+
+    def pooled(self, images_B3HW: Tensor, photo_B: Tensor) -> Tensor:
+        """Return the backbone's own features f_BD, without the modality's shift; arguments as `features`."""
+        pixels_B3HW = self.backbone.normalise(images_B3HW.to(next(self.parameters()).dtype))
+        with modalities(photo_B):
+            f_BD: Tensor = self.backbone(pixels_B3HW, photo_B)
+        return f_BD
 
     def local_features(self, images_B3HW: Tensor, photo_B: Tensor) -> Tensor:
         """Return what places of the images bring to the embedding; arguments as `features`.
@@ -111,8 +124,9 @@ class Encoder(nn.Module):
         Returns:
             z_Bdhw: of the parameters' dtype; the mean over the places is what `features` returns, to rounding.
         """
-        dtype = next(self.parameters()).dtype
-        f_BDhw = self.backbone.feature_map(self.backbone.normalise(images_B3HW.to(dtype)), photo_B)
+        pixels_B3HW = self.backbone.normalise(images_B3HW.to(next(self.parameters()).dtype))
+        with modalities(photo_B):
+            f_BDhw = self.backbone.feature_map(pixels_B3HW, photo_B)
         if self.modality_bias is not None:
             f_BDhw = f_BDhw + self.modality_bias[photo_B.long(), :, None, None]
         z_Bdhw: Tensor = self.embed(f_BDhw.movedim(1, -1)).movedim(-1, 1)
@@ -126,8 +140,9 @@ class Encoder(nn.Module):
     def fingerprint(self) -> str:
         """32 hex digits over weights and preprocessing: equal exactly when the encoders embed alike. Not cached."""
         described = self.config.model_dump(mode="json", exclude={"weights"})
-        if described["architecture"] is None:  # so that encoders from before this field keep their fingerprint
-            del described["architecture"]
+        for later, absent in (("architecture", None), ("sketch_norms", False)):
+            if described[later] == absent:  # so that encoders from before this field keep their fingerprint
+                del described[later]
         described |= {"mean": self.backbone.mean, "std": self.backbone.std}
         hashed = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
         for name, tensor in sorted(self.state_dict().items()):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sketchray.encoders.encoder import Encoder
+from sketchray.encoders.modality_norm import ModalityConv, ModalityNorm
 
 CLOSE = 1e-4  # of a unit vector's component: rounding in float32 stays well below, a wrong fold does not
 
@@ -47,13 +48,18 @@ def _fold(parent: nn.Module) -> int:
     count, last = 0, ""
     for name, part in list(parent.named_children()):
         before = parent._modules.get(last)
-        if (
-            isinstance(part, nn.BatchNorm2d)
-            and isinstance(before, nn.Conv2d)
-            and part.num_features == before.out_channels
-        ):
-            parent._modules[last] = fuse_conv_bn_eval(before, part)
+        if isinstance(before, nn.Conv2d) and (fused := _fused(before, part)) is not None:
+            parent._modules[last] = fused
             parent._modules[name] = nn.Identity()
             count += 1
         last = name
     return count
+
+
+def _fused(conv: nn.Conv2d, norm: nn.Module) -> nn.Module | None:
+    """Return both in one, or None where the second is no norm of the first's channels."""
+    first = norm.photo if isinstance(norm, ModalityNorm) else norm
+    if not isinstance(first, nn.BatchNorm2d) or first.num_features != conv.out_channels:
+        return None
+    fused = fuse_conv_bn_eval(conv, first)
+    return ModalityConv(fused, fuse_conv_bn_eval(conv, norm.sketch)) if isinstance(norm, ModalityNorm) else fused

@@ -19,6 +19,7 @@ Tensor legend: B samples of one modality, V views (the g global ones first), D f
 granularities.
 """
 
+import copy
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -36,6 +37,7 @@ from sketchray.methods.ama_terms import contrast_term, guidance_term, mutual_ter
 from sketchray.methods.base import Batch, CleanSamples, Method
 from sketchray.methods.freezing import freeze
 from sketchray.methods.modality_means import MODALITIES, need_shifts, subtract_modality_means
+from sketchray.methods.sketch_norms import adapt_sketch_norms
 
 
 class AMA(Method):
@@ -59,6 +61,7 @@ class AMA(Method):
         if config.centre_samples:
             need_shifts(self.student.encoder)
         self.teacher = self.student.follower()
+        self.start = copy.deepcopy(self.student.encoder).requires_grad_(False) if config.start_share else None
         dim = self.student.encoder.dim
         self.sketch_clusters = Clusters(config.granularities, dim, name="sketch")
         self.photo_clusters = Clusters(config.granularities, dim, name="photo")
@@ -71,8 +74,8 @@ class AMA(Method):
         return self.teacher.encoder
 
     def starting(self) -> list[Encoder]:
-        """Return the student's encoder and the teacher's."""
-        return [self.student.encoder, self.teacher.encoder]
+        """Return the student's encoder, the teacher's, and the one that keeps the start, if there is one."""
+        return [self.student.encoder, self.teacher.encoder, *([] if self.start is None else [self.start])]
 
     @property
     def crops(self) -> MultiCropConfig:
@@ -84,8 +87,13 @@ class AMA(Method):
         return self.sketch_clusters if modality == "sketch" else self.photo_clusters
 
     @torch.no_grad()
-    def start_epoch(self, epoch: int, samples: CleanSamples) -> None:  # noqa: ARG002 - what counts is the step
-        """Cluster the teacher's features of every training sample, once a term needs it."""
+    def start_epoch(self, epoch: int, samples: CleanSamples) -> None:
+        """Cluster the teacher's features of every training sample, once a term needs it.
+
+        Before the first epoch, measure the statistics of the sketches' own norms, where the encoders have them.
+        """
+        if epoch == 0:
+            adapt_sketch_norms(self.starting(), samples, self.config.norms)
         if int(self.steps_done) >= self.config.clusters_from:
             for modality in MODALITIES:
                 self.clusters(modality).fit(self._embedded(modality, samples), most=self.config.cluster_samples)
@@ -172,6 +180,9 @@ class AMA(Method):
         self.steps_done.fill_(step + 1)
 
     def finish(self, samples: CleanSamples) -> None:
-        """Take the modalities' means out of the teacher, where that is asked for."""
+        """Move the teacher back towards the start, then take the modalities' means out, where that is asked for."""
+        if self.start is not None:
+            for ships, began in zip(self.encoder.parameters(), self.start.parameters(), strict=True):
+                ships.data.lerp_(began, self.config.start_share)
         if self.config.centre_samples:
             subtract_modality_means(self.encoder, samples, most=self.config.centre_samples)

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from sketchray.config import Config
 from sketchray.data.multicrop import MultiCropConfig
+from sketchray.methods.sketch_norms import SketchNormsConfig
 
 
 class HeadConfig(Config):
@@ -54,6 +55,9 @@ class AMAConfig(Config):
         frozen_filters: its depthwise filters stay as pretrained too (ours, as in `StudentConfig`).
         centre_samples: so many training samples of each modality say what its mean feature is, which the encoder that
             ships subtracts (ours, see `subtract_modality_means`; no label is asked for); 0 leaves it as trained.
+        norms: how those of ``encoder.sketch_norms`` start, where the encoder has them (ours; no label).
+        start_share: of the weights that it started from, in what ships: the mean of both forgets less of photos
+            (WiSE-FT, Wortsman et al., CVPR 2022; ours here); 0 ships the teacher as it is.
         optimizer: ``sgd`` (momentum 0.9) as released, or ``adamw``.
         lr: peak learning rate of the encoder; half a cosine down to 0.
         head_lr: of the head; None for the encoder's.
@@ -85,6 +89,8 @@ class AMAConfig(Config):
     frozen_stages: int = Field(default=0, ge=0)
     frozen_filters: bool = False
     centre_samples: int = Field(default=0, ge=0)
+    norms: SketchNormsConfig = SketchNormsConfig()
+    start_share: float = Field(default=0.0, ge=0, lt=1)
     optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: float = Field(default=2e-4, gt=0)
     head_lr: float | None = Field(default=None, gt=0)

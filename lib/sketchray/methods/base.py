@@ -72,6 +72,16 @@ class CleanSamples(Protocol):
         """Yield (images uint8 (B, 3, H, W), their B sample ids); every sample comes once, on one of the ranks."""
 
 
+def first_images(samples: CleanSamples, modality: Modality, *, most: int) -> Iterator[Tensor]:
+    """Yield this rank's first images of a modality in their batches, ``most`` in all, and read no further."""
+    left = most
+    for images_B3HW, _ in samples(modality):
+        yield images_B3HW[:left]
+        left -= len(images_B3HW[:left])
+        if left <= 0:
+            return
+
+
 class Method(nn.Module, ABC):
     """A training method: the module that DistributedDataParallel wraps.
 

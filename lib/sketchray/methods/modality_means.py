@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sketchray.data.samples import Modality
 from sketchray.encoders import Encoder
-from sketchray.methods.base import CleanSamples
+from sketchray.methods.base import CleanSamples, first_images
 from sketchray.methods.ranks import share_of
 
 MODALITIES: tuple[Modality, Modality] = ("sketch", "photo")
@@ -64,25 +64,14 @@ def modality_means(encoder: Encoder, samples: CleanSamples, *, most: int) -> Ten
     sums_MD = torch.zeros(len(MODALITIES), encoder.backbone.dim, dtype=torch.float64, device=device)
     counts_M = torch.zeros(len(MODALITIES), dtype=torch.float64, device=device)
     for row, modality in enumerate(MODALITIES):
-        left = share_of(most)
-        for images_B3HW, _ in samples(modality):
-            f_BD = _features(encoder, images_B3HW[:left], photo=modality == "photo")
+        for images_B3HW in first_images(samples, modality, most=share_of(most)):
+            photo_B = torch.full((len(images_B3HW),), modality == "photo", device=images_B3HW.device)
+            f_BD = encoder.pooled(images_B3HW, photo_B)
             sums_MD[row] += f_BD.double().sum(dim=0)
             counts_M[row] += len(f_BD)
-            left -= len(f_BD)
-            if left <= 0:
-                break
     if dist.is_initialized():
         for total in (sums_MD, counts_M):
             dist.all_reduce(total)
     if not counts_M.all():
         raise ValueError(f"there is not one {MODALITIES[int(counts_M.argmin())]} to take the mean of")
     return sums_MD / counts_M[:, None]
-
-
-def _features(encoder: Encoder, images_B3HW: Tensor, *, photo: bool) -> Tensor:
-    """Return the backbone's own features, without the encoder's shift."""
-    photo_B = torch.full((len(images_B3HW),), photo, device=images_B3HW.device)
-    pixels_B3HW = encoder.backbone.normalise(images_B3HW.to(next(encoder.parameters()).dtype))
-    f_BD: Tensor = encoder.backbone(pixels_B3HW, photo_B)
-    return f_BD

@@ -44,8 +44,9 @@ def average_encoders(encoders: Sequence[Encoder]) -> Encoder:
     for other in encoders[1:]:
         if other.config.model_dump(exclude={"weights"}) != first.config.model_dump(exclude={"weights"}):
             raise ValueError(f"encoders of different kinds have no mean: {first.config} and {other.config}")
-    for parameters in zip(*(encoder.parameters() for encoder in encoders), strict=True):
-        parameters[0].copy_(torch.stack([p.double() for p in parameters]).mean(dim=0))
+    for tensors in zip(*(encoder.state_dict().values() for encoder in encoders), strict=True):
+        if tensors[0].is_floating_point():  # not the counters of batch norms
+            tensors[0].copy_(torch.stack([tensor.double() for tensor in tensors]).mean(dim=0))
     first.calibration = None
     return first
 

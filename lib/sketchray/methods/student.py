@@ -21,6 +21,7 @@ from sketchray.methods.class_sums import class_sums
 from sketchray.methods.freezing import freeze
 from sketchray.methods.heads import create_classifier, logit_head
 from sketchray.methods.modality_means import need_shifts, subtract_modality_means
+from sketchray.methods.sketch_norms import SketchNormsConfig, adapt_sketch_norms
 
 
 class StudentConfig(Config):
@@ -42,6 +43,7 @@ class StudentConfig(Config):
             of a step's time on a CPU.
         centre_samples: so many training samples of each modality say what its mean feature is, which the encoder that
             ships subtracts (ours, see `subtract_modality_means`); 0 leaves it as trained.
+        norms: how those of ``encoder.sketch_norms`` start, where the encoder has them (ours).
     """
 
     classifier: Literal["cosine", "linear"] = "cosine"
@@ -57,6 +59,7 @@ class StudentConfig(Config):
     ema: float = Field(default=0.0, ge=0, lt=1)
     frozen_filters: bool = False
     centre_samples: int = Field(default=0, ge=0)
+    norms: SketchNormsConfig = SketchNormsConfig()
 
 
 class StudentMethod(Method):
@@ -106,6 +109,11 @@ class StudentMethod(Method):
             rows = ((self.student(x_B3HW, torch.ones_like(y_B, dtype=torch.bool)), y_B) for x_B3HW, y_B in photos)
             sums_Cd, count_C = class_sums(rows, torch.zeros_like(start_Cd))
             start_Cd.copy_(torch.where(count_C[:, None] > 0, F.normalize(sums_Cd, dim=1), start_Cd))
+
+    def start_epoch(self, epoch: int, samples: CleanSamples) -> None:
+        """Before the first, measure the statistics of the sketches' own norms, where the encoder has them."""
+        if epoch == 0:
+            adapt_sketch_norms(self.starting(), samples, self.config.norms)
 
     @abstractmethod
     def terms(self, batch: Batch) -> dict[str, tuple[float, Tensor]]:

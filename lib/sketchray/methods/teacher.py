@@ -29,7 +29,7 @@ class Teacher(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.network = Encoder(config.model_copy(update={"modality_bias": False, "dim": None}))
+        self.network = Encoder(config.model_copy(update={"modality_bias": False, "sketch_norms": False, "dim": None}))
         weight_KD, bias_K = self.network.backbone.classifier()
         self.register_buffer("classifier_KD", weight_KD)
         self.register_buffer("bias_K", bias_K)

@@ -184,7 +184,8 @@ def test_a_name_that_is_not_utf8_is_named(tmp_path: Path) -> None:
 
 
 def test_the_starter_reader_wants_a_finished_build(root: str) -> None:
-    with pytest.raises(DatasetError, match=r"run python -m sketchray\.data\.starter"):
+    missing = r"the starter data is not there; python -m sketchray\.data\.starter builds it"
+    with pytest.raises(DatasetError, match=missing):
         read(root, reader="starter")
     open_store(root).write("DONE.json", b"{}")
     check(read(root, reader="starter"), root)

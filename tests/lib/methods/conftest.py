@@ -34,11 +34,17 @@ class SmallRun:
     """Builds methods, class photos and batches that depend on nothing but their arguments."""
 
     def method(
-        self, name: str = "rpkd", *, dim: int | None = 8, dtype: torch.dtype = torch.float64, **options: object
+        self,
+        name: str = "rpkd",
+        *,
+        dim: int | None = 8,
+        sketch_norms: bool = False,
+        dtype: torch.dtype = torch.float64,
+        **options: object,
     ) -> Method:
         """Return a prepared method on the tiny backbone."""
         torch.manual_seed(0)
-        encoder = EncoderConfig(backbone="tiny-test", dim=dim, image_size=SIDE)
+        encoder = EncoderConfig(backbone="tiny-test", dim=dim, image_size=SIDE, sketch_norms=sketch_norms)
         method = create_method(name, classes=list("abcde"), encoder=encoder, **{**DEFAULTS.get(name, {}), **options})
         method.to(dtype).prepare([(pictures(10, 1), torch.arange(10) % N_CLASSES)])
         return method

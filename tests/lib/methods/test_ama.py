@@ -191,6 +191,17 @@ def test_what_ships_is_the_teacher_and_half_of_it_is_younger_than_the_half_life(
     assert not any(p.requires_grad for p in method.teacher.parameters())
 
 
+def test_what_ships_can_be_drawn_back_towards_what_it_started_from() -> None:
+    method = ama(start_share=0.25)
+    method.begin_from(ama().encoder)
+    before = [p.clone() for p in method.encoder.parameters()]
+    for p in method.teacher.parameters():
+        p.data += 1
+    method.finish(lambda _: iter(()))
+    for old, new in zip(before, method.encoder.parameters(), strict=True):
+        torch.testing.assert_close(new, old + 0.75)
+
+
 def test_every_trainable_parameter_gets_a_gradient_from_the_first_step_on() -> None:
     method = ama(frozen_stages=1)
     method(batch(0))["loss"].backward()

@@ -20,6 +20,7 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
         {"classifier": "linear", "optimizer": "adam", "schedule": "exponential", "smoothing": 0.1},
     ),
     "bridge": ("bridge", {"contrast": 0.5}),
+    "bridge that distils, sketches with norms of their own": ("bridge", {"distil": 0.5, "sketch_norms": True}),
     "clusterretri": ("clusterretri", {"align_warmup": 2}),
     "sbka, teacher at rest": ("sbka", {"phase_one_steps": 9}),
     "sbka, both ways": ("sbka", {"phase_one_steps": 0, "teacher_lr": 1e-3}),
@@ -64,7 +65,7 @@ def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(small: Any, tmp_path: P
     log = [train_step(unbroken, small.batch(s), optimizers, step=s, total=4) for s in (2, 3)]
 
     torch.manual_seed(99)
-    plain = {key: value for key, value in options.items() if key != "dim"}
+    plain = {key: value for key, value in options.items() if key not in ("dim", "sketch_norms")}
     resumed = create_method(
         name, classes=list("abcde"), encoder=unbroken.student.config, ema=0.5, frozen_stages=1, **plain
     )
