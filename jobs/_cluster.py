@@ -10,6 +10,8 @@ import ray.data
 LOGICAL_CPUS_PER_CORE = 4
 # Ray Train tells of every report by a logger that it names after its own file.
 RAY_TRAIN_REPORTS = str(Path(ray.__file__).parent / "train/v2/_internal/execution/context.py")
+# It warns of the token that it gives every local Ray, and how to do without.
+OF_THE_TOKEN = "ray._private.authentication.authentication_token_setup"
 
 _ours = False  # whether the connection of this process is one that `connect` made
 
@@ -31,6 +33,7 @@ def connect(*, worker_logs: bool = True) -> None:
     if address := os.environ.get("RAY_ADDRESS"):
         ray.init(address=address, logging_level=logging.WARNING, log_to_driver=worker_logs)
     else:
+        logging.getLogger(OF_THE_TOKEN).setLevel(logging.ERROR)
         cpus = LOGICAL_CPUS_PER_CORE * (os.cpu_count() or 1)
         ray.init(address="local", num_cpus=cpus, logging_level=logging.WARNING, log_to_driver=worker_logs)
     _statistics_here()

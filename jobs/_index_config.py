@@ -103,7 +103,7 @@ class BuildConfig(EmbedConfig):
         shard_rows: pictures in a shard, about, where the number of shards is not given. Far enough from the index's
             ``exact_rows`` that all shards are searched alike.
         index: how the shards are searched.
-        codebooks: what cluster and mixture ranking need; ``codebooks.names=[]`` for none.
+        codebooks: what cluster, mixture and manifold ranking need; ``codebooks.names=[]`` for none.
     """
 
     source: tuple[str, ...] = Field(min_length=1)

@@ -91,7 +91,10 @@ def find_run(work: Work, *, expected: Pointer | None) -> Manifest | None:
 
 
 def describe(gallery: Store, manifest: Manifest) -> dict[str, Any]:
-    """Return what a verb says of a version: its place, its size, and the first of its unreadable pictures."""
+    """Return what a verb says of a version: its place, its size, and the first of its unreadable pictures.
+
+    Its report may lie in the folder of an older version, as any of its objects: what is the same is not written twice.
+    """
     content, report = manifest.content, manifest.content.report
     unreadable = [] if report is None else read_table(gallery, report, REPORT, sorted_by_id=False).to_pylist()
     return {

@@ -16,6 +16,10 @@ import ray.util
 from ray.train.torch import TorchConfig
 
 GLOO_INTERFACE = "GLOO_SOCKET_IFNAME"
+# A worker that died, or whose node did, is noticed by Ray within seconds: this is for one that lives and does not
+# answer, and is not merely slow. The first rank clusters alone, 17 s of a core at AMA's defaults, and on a machine with
+# fifty times more to do than cores a healthy group was given up after 120 s.
+PATIENCE_S = 600
 SIOCGIFADDR = 0x8915  # Linux's question for an interface's IPv4 address
 NAME_BYTES, REQUEST_BYTES = 16, 40  # of an interface's name, and of the whole struct ifreq, on Linux
 

@@ -36,7 +36,8 @@ class TrainConfig(Config):
         photo_batch: photos in a global step.
         prepare_per_class: photos of each class that the method sees before step 0 (RPKD's class centres).
         validate_per_class: at every checkpoint so many sketches and photos of each held-out class (``data.held_out``)
-            are embedded and measured; 0 for none.
+            are embedded and measured; 0 for none. The encoder is measured as it is then: what its method does after
+            the last step, such as subtracting means (``method.centre_samples``), would cost many more pictures.
         calibrate_per_class: after the last step so many sketches and photos of each held-out class say what a
             similarity is worth (`Calibration`), where classes are held out; 0 for none.
         ship: the encoder of the last step, or that of the checkpoint with the best retrieval among the held-out
@@ -74,14 +75,17 @@ class TrainConfig(Config):
             fingerprint: of the training data.
             calibration: of the calibration set, None without one.
         """
-        # A run that does not validate, or not calibrate, has the name it had before there was either.
+        # A run that does without what is newer, as validation, has the name that it had before there was that.
         apart = {"data", "resources", "calibrate_per_class", "compute", "tracking"}
         apart |= set() if self.validate_per_class else {"validate_per_class"}
         apart |= set() if self.ship == "best" else {"ship"}
         apart |= set() if self.start else {"start"}
         data = {"data": fingerprint} | ({"calibration": calibration} if calibration else {})
         compute = {"compute": self.compute.identity()} if self.compute.identity() else {}
-        return digest(self.model_dump(mode="json", exclude=apart) | data | compute)
+        described = self.model_dump(mode="json", exclude=apart)
+        if not self.encoder.sketch_norms:
+            del described["encoder"]["sketch_norms"]
+        return digest(described | data | compute)
 
     @property
     def criterion(self) -> str | None:

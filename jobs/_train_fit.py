@@ -1,5 +1,6 @@
 """One Ray Train run: its workers, their resources, where its checkpoints lie, and how it recovers."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,15 +10,26 @@ import ray.train
 from ray.train.torch import TorchTrainer
 
 from jobs._checkpoints import Checkpoints
-from jobs._process_group import NodeTorchConfig
+from jobs._process_group import PATIENCE_S, NodeTorchConfig
 from jobs._tracking_run import RunTracking
 from jobs._train_config import TrainConfig
 from jobs._train_data import TrainData
 from jobs._train_worker import Worker
+from sketchray.config import digest
 from sketchray.storage import Store
 
-# Ray Train retries what fails in a worker, but not a process group that could not be set up.
+# Ray Train retries what fails in a worker, but not a process group that could not be set up. So often it is tried in a
+# row; a checkpoint between two failures begins a new row.
 SETUP_ATTEMPTS = 3
+
+# Where the number of workers may change, Ray Train asks for as many as the nodes have room for, and it looks at the
+# nodes every twenty seconds: just after one is lost it asks for too many. After so many seconds in vain it looks again
+# and asks for fewer; its own default is 60.
+LOOK_AGAIN = ("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "20")
+
+# At each look Ray Train takes one report from a worker, and a run ends when it has taken all: at its own two seconds a
+# run of quick steps waits longer for that than it trains. It also sees at a look that a worker died.
+LOOK_EVERY = ("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.25")
 
 # glibc gives the memory of each step's tensors back to the kernel, which hands it out again page by page in the next:
 # up to half of a step's time on a CPU. Setting either of the two ends its own adjustment of both, so both are set.
@@ -48,6 +60,9 @@ def fit(
     Raises:
         ray.train.TrainingFailedError: it failed more often than the configuration allows.
     """
+    if config.resources.min_workers is not None:
+        os.environ.setdefault(*LOOK_AGAIN)  # Ray Train takes either from nowhere else
+    os.environ.setdefault(*LOOK_EVERY)
     shared = ray.put(data)
     place = store.child(f"runs/{name}")
     checkpoints = Checkpoints(place, criterion=config.criterion)
@@ -58,15 +73,18 @@ def fit(
         if ship is not None:
             ship(worker)
 
-    for attempt in range(1, SETUP_ATTEMPTS + 1):
+    attempt, reached = 1, checkpoints.last()
+    while True:
         try:
             trainer(config, train_loop, store=store, name=name, callbacks=callbacks).fit()
             return checkpoints
         except ray.train.ControllerError as error:
+            before, reached = reached, checkpoints.last()
+            attempt = attempt if reached == before else 1
             if attempt == SETUP_ATTEMPTS:
                 raise
             print(f"{name}: attempt {attempt} of {SETUP_ATTEMPTS} failed: {error}", file=sys.stderr, flush=True)
-    raise AssertionError("unreachable")
+            attempt += 1
 
 
 def trainer(
@@ -76,14 +94,15 @@ def trainer(
     resources = config.resources
     filesystem, base = store.arrow()
     run_config: Any = ray.train.RunConfig  # type checkers see the one of Ray Train's first version
-    return TorchTrainer(
+    made: Any = TorchTrainer(
         train_loop,
         scaling_config=ray.train.ScalingConfig(
             num_workers=resources.worlds,  # type: ignore[arg-type]  # checked against the first version's too
+            elastic_resize_monitor_interval_s=resources.grow_every_s,  # type: ignore[call-arg]  # likewise
             use_gpu=resources.gpu,
             resources_per_worker={"CPU": resources.cpus} | ({"GPU": 1} if resources.gpu else {}),
         ),
-        torch_config=NodeTorchConfig(backend="nccl" if resources.gpu else "gloo", timeout_s=120),
+        torch_config=NodeTorchConfig(backend="nccl" if resources.gpu else "gloo", timeout_s=PATIENCE_S),
         run_config=run_config(
             name=name,
             storage_path=f"{base}/runs",
@@ -93,3 +112,7 @@ def trainer(
             worker_runtime_env={"env_vars": KEEP_MEMORY},
         ),
     )
+    # Under its id the run claims its part of the nodes, and the claim of a driver that was killed stands for three
+    # minutes more. With a new id for each driver, as Ray Train has it, an elastic run would wait for that to pass.
+    object.__setattr__(made.train_run_context, "run_id", digest({"base": base, "name": name}))
+    return made  # type: ignore[no-any-return]  # type checkers see the trainer of the first version too

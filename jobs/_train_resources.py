@@ -13,6 +13,8 @@ class Resources(Config):
         workers: Ray Train workers; each batch must be divisible by it.
         min_workers: with so few it goes on while nodes are missing, each taking a larger part of the same batch, which
             must be divisible by every number between; None to wait until there is room for all.
+        grow_every_s: with ``min_workers``, so often it looks whether there is room for more workers, seconds; to take
+            them in it starts again from its last checkpoint.
         cpus: logical CPUs a worker asks for.
         gpu: one GPU a worker (nccl) instead of CPUs alone (gloo).
         threads: torch threads in each worker.
@@ -22,6 +24,7 @@ class Resources(Config):
 
     workers: int = Field(default=2, ge=1)
     min_workers: int | None = Field(default=None, ge=1)
+    grow_every_s: float = Field(default=60.0, ge=0)
     cpus: float = 1.0
     gpu: bool = False
     threads: int = 1

@@ -128,7 +128,7 @@ class Worker:
             metrics |= self.validator.measure(self.method.encoder, self.device)
         metrics["step"] = self.step
         self.state.save(self.step, metrics)
-        # Ray Train hears of it in its own time: it asks every two seconds, and until then a report would wait.
+        # Ray Train hears of it in its own time: it looks now and then, and until then a report would wait.
         ray.train.report(metrics, checkpoint_upload_mode=CheckpointUploadMode.ASYNC)
         return metrics
 

@@ -8,6 +8,7 @@ them pickles, that are rewritten in place: a search killed meanwhile finds them 
 from collections.abc import Sequence
 from typing import Literal
 
+from jobs._driver import Driver
 from jobs._tune_space import Point
 from sketchray.config import Config
 from sketchray.storage import Store
@@ -55,10 +56,11 @@ class Journal:
 
     Args:
         store: the search's part of the store.
+        driver: who writes, and nobody else may; None only reads.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store.child("journal")
+    def __init__(self, store: Store, driver: Driver | None = None) -> None:
+        self._store, self._driver = store.child("journal"), driver
 
     def trials(self) -> list[Trial]:
         """Return all trials in the order of their numbers."""
@@ -69,7 +71,9 @@ class Journal:
         return Trial.model_validate_json(self._store.read(_key(number)))
 
     def write(self, trial: Trial) -> None:
-        """Replace what is known of a trial."""
+        """Replace what is known of a trial; `Conflict` if another process drives the search now."""
+        if self._driver is not None:
+            self._driver.check()
         self._store.write(_key(trial.trial), trial.model_dump_json().encode())
 
 

@@ -30,7 +30,9 @@ SETTINGS = {
 }
 
 
-def search(config: TuneConfig, base: TrainConfig, *, space: Space, samples: pa.Table, store: Store) -> None:
+def search(
+    config: TuneConfig, base: TrainConfig, *, space: Space, samples: pa.Table, store: Store, journal: Journal
+) -> None:
     """Run all trials, or those that are left of a search that was interrupted; the journal has what came of them.
 
     Args:
@@ -39,12 +41,12 @@ def search(config: TuneConfig, base: TrainConfig, *, space: Space, samples: pa.T
         space: what they differ in.
         samples: the rows that they may read.
         store: the search's part of the store; Ray Tune writes below ``search/``.
+        journal: the search's, of its driver.
     """
     os.environ.update(SETTINGS)
     logging.getLogger("optuna").setLevel(logging.WARNING)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)  # it misses the loggers that are off
     filesystem, path = store.arrow()
-    journal = Journal(store)
     left = config.trials - sum(known.over for known in journal.trials())
     if left <= 0:
         return

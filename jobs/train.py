@@ -2,9 +2,10 @@
 
     python -m jobs.train --recipe rpkd-starter steps=300 seed=1
 
-A run's name is a digest of its arguments and its data: submitted again it goes on from its last checkpoint, and once it
-is finished it answers at once. With ``data.held_out=8`` eight seen classes are not trained on: they calibrate the
-encoder's score, and with ``validate_per_class=20`` each report also measures the encoder on them.
+A run's name is a digest of its arguments and its data: submitted again it goes on from its last checkpoint, once it is
+finished it answers at once, and while it runs a second one is refused. With ``data.held_out=8`` eight seen classes are
+not trained on: they calibrate the encoder's score, and with ``validate_per_class=20`` each report also measures the
+encoder on them.
 
 A run's curves and retrieval sheets lie below ``runs/<run>/tensorboard`` of the store: ``tensorboard --logdir URI/runs``
 shows all runs, those of a bucket with its endpoint in ``S3_ENDPOINT``; ``tracking.mlflow=URI`` logs to MLflow as well.
@@ -20,6 +21,7 @@ import pyarrow.compute as pc
 from jobs._card import CardWriter
 from jobs._cli import run_verb
 from jobs._cluster import connect
+from jobs._driver import sole_driver
 from jobs._progress import remote_progress
 from jobs._train_config import TrainConfig
 from jobs._train_data import calibration_fingerprint, train_data
@@ -46,17 +48,23 @@ def run(
     run_id = config.run_id(fingerprint, calibration=calibration_fingerprint(samples, config.calibrate_per_class))
     uri = store.uri_of(f"encoders/{run_id}")
     result = {"run": run_id, "encoder": uri, "data": fingerprint}
-    if store.exists(f"encoders/{run_id}/config.json"):
-        return result | {"status": "found"}
-    data = train_data(samples, config)
-    card = CardWriter(config, run_id=run_id, data=data)
-    connect()
+
+    def finished() -> bool:
+        return store.exists(f"encoders/{run_id}/config.json")
 
     def ship(worker: Worker) -> None:
         worker.ship(uri, card)
 
-    with progress(config.steps, "train", unit="step") as board:
-        checkpoints = fit(config, data, store=store, name=run_id, board=board, ship=ship)
+    if finished():
+        return result | {"status": "found"}
+    data = train_data(samples, config)
+    card = CardWriter(config, run_id=run_id, data=data)
+    with sole_driver(store.child(f"runs/{run_id}"), f"run {run_id}"):
+        if finished():  # another driver has, meanwhile
+            return result | {"status": "found"}
+        connect()
+        with progress(config.steps, "train", unit="step") as board:
+            checkpoints = fit(config, data, store=store, name=run_id, board=board, ship=ship)
     shipped = checkpoints.best() if config.ship == "best" else checkpoints.last()
     return result | {"status": "trained", "metrics": shipped.metrics if shipped else {}}
 

@@ -7,7 +7,7 @@ measured at every checkpoint on seen classes that are held out of training (``he
 unseen sample is opened. What came of it lies in the store below ``tunes/<digest>/``: ``result.json``, the trials as
 ``trials.md``, ``trials.parquet`` and ``trials.svg``, and ``best.yaml``, the recipe that ``jobs.train`` takes. The same
 search submitted again goes on where it was killed, at whatever moment, and repeats no trial that was over; once it is
-finished it answers at once.
+finished it answers at once, and while it runs a second one is refused.
 """
 
 import sys
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from jobs._cli import run_verb
 from jobs._cluster import connect
+from jobs._driver import sole_driver
 from jobs._train_data import class_names, train_data
 from jobs._tune_config import TuneConfig
 from jobs._tune_journal import Journal
@@ -39,13 +40,17 @@ def run(config: TuneConfig) -> dict[str, Any]:
     result, status = find(store), "found"
     if result is None:
         train_data(samples, base)  # says in one line what would go wrong in every trial
-        connect(worker_logs=False)  # those of several trials at once
-        search(config, base, space=space, samples=samples, store=store)
-        held_out = class_names(samples.filter(pc.equal(samples["split"], "val")))
-        trials = Journal(store).trials()
-        result = collect(tune_id, trials=trials, metric=config.metric, held_out=held_out, store=store)
-        result.write(store, config.train)
-        status = "tuned"
+        with sole_driver(store, f"search {tune_id}") as driver:
+            result = find(store)  # if another driver has finished it meanwhile
+            if result is None:
+                connect(worker_logs=False)  # those of several trials at once
+                journal = Journal(store, driver)
+                search(config, base, space=space, samples=samples, store=store, journal=journal)
+                held_out = class_names(samples.filter(pc.equal(samples["split"], "val")))
+                result = collect(tune_id, trials=journal.trials(), metric=config.metric, held_out=held_out, store=store)
+                driver.check()
+                result.write(store, config.train)
+                status = "tuned"
     forget(store)
     print(result.table(), file=sys.stderr, flush=True)
     return {"status": status, "uri": store.uri_of(RESULT)} | result.model_dump(mode="json")

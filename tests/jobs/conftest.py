@@ -58,7 +58,7 @@ def index_result(index_job: Job) -> Callable[..., Any]:
 
     def run(*arguments: str, status: int = 0, **environment: str) -> Any:
         job = index_job(*arguments, **environment)
-        output, errors = job.communicate(timeout=240)
+        output, errors = job.communicate(timeout=600)
         assert job.returncode == status, errors
         return json.loads(output.splitlines()[-1]) if output else errors.strip().splitlines()[-1]
 

@@ -45,7 +45,7 @@ def test_a_gallery_has_every_picture_with_the_encoders_own_vector(
 ) -> None:
     result = build(config(pictures, codebooks={"codewords": 4}))
     assert (result["status"], result["rows"], result["unreadable"]) == ("built", PHOTOS, 0)
-    assert result["codebooks"] == ["cluster", "mixture"]
+    assert result["codebooks"] == ["cluster", "manifold", "mixture"]
     gallery, encoder = open_gallery(store, "mini"), load_encoder(ENCODER)
     assert gallery.version == result["version"]
     gallery.check_encoder(encoder.fingerprint)
@@ -62,7 +62,7 @@ def test_a_gallery_has_every_picture_with_the_encoders_own_vector(
         jpeg = [jpeg for shard in shards if (jpeg := shard.thumbnail(sample["id"]))]
         assert len(jpeg) == 1
         assert np.abs(coarse(decode_image(jpeg[0])) - coarse(image)).mean() < 4
-    for ranking in ("cluster", "mixture"):
+    for ranking in ("cluster", "mixture", "manifold"):
         assert len(shards[0].search(query_1D, 3, ranking=ranking)[0]) == 3
 
     found = build(config(pictures, codebooks={"codewords": 4}))

@@ -98,7 +98,7 @@ def test_an_interrupted_build_says_so_in_one_line(store: Store, pictures: Store,
     job = index_job("build", "gallery=g", f"source={pictures.uri}", *ARGUMENTS)
     wait_for_claim(job, gallery_store(store, "g"))
     job.send_signal(signal.SIGINT)
-    output, errors = job.communicate(timeout=120)
+    output, errors = job.communicate(timeout=600)
     assert (job.returncode, output) == (130, ""), errors
     assert errors.strip().splitlines()[-1] == "index: interrupted"
     assert "Traceback" not in errors

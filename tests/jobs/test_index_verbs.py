@@ -95,7 +95,7 @@ def test_a_gallery_is_built_updated_compacted_verified_and_cleaned(
     compacted = verbs("compact", "gallery=g")
     assert (compacted["status"], compacted["rows"], compacted["segments"]) == ("compacted", PHOTOS - 1, 2)
     assert compacted["refitted"] == []
-    assert set(compacted["drift"]) == {"cluster", "mixture"}
+    assert set(compacted["drift"]) == {"cluster", "mixture", "manifold"}
     assert listed(store) == after
     assert verbs("compact", "gallery=g")["status"] == "unchanged"
     assert all(segment.index is not None for segment in open_gallery(store, "g").manifest.content.segments)
@@ -189,7 +189,7 @@ def test_user_errors_are_one_line(
     assert "no gallery name" in verbs.complaint("build", "gallery=UP/../", *there)
     assert "no picture there" in verbs.complaint("build", "gallery=g", *there)
     assert "no-such-bucket" in verbs.complaint("build", "gallery=g", "source=s3://no-such-bucket/x", ENCODER)
-    for verb in ("update", "compact", "verify", "rollback"):
+    for verb in ("update", "compact", "verify", "rollback", "gc"):
         more = there[:1] if verb == "update" else []
         assert "published" in verbs.complaint(verb, "gallery=g", *more)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")

@@ -15,16 +15,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 import psutil
+import pyarrow.compute as pc
 import pytest
 import torch
 
 from jobs import train
 from jobs._checkpoints import Checkpoints
+from jobs._driver import sole_driver
 from jobs._train_config import TrainConfig
 from sketchray.config import ConfigError
-from sketchray.data.reading import DataConfig
+from sketchray.data.reading import DataConfig, read_samples
+from sketchray.data.samples import data_fingerprint
 from sketchray.encoders import from_pretrained
-from sketchray.storage import open_store
+from sketchray.storage import Conflict, open_store
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +96,18 @@ def test_an_unknown_method_option_is_named(mini_root: Path, store: str) -> None:
         train.run(config(mini_root, method={"name": "rpkd", "no_such_option": 1}))
 
 
+def test_a_run_that_is_trained_elsewhere_is_not_trained_twice(
+    mini_root: Path, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "connect", lambda: pytest.fail("another driver lives"))
+    run = config(mini_root)
+    samples = read_samples(run.data)
+    name = run.run_id(data_fingerprint(samples.filter(pc.equal(samples["split"], "seen"))))
+    first = sole_driver(open_store(f"{store}/runs/{name}"), "the first", beat_s=0.05)
+    with first, pytest.raises(Conflict, match=f"run {name} runs already"):
+        train.run(run)
+
+
 def command(root: Path, store: Path, **change: object) -> tuple[list[str], dict[str, str]]:
     options = SMALL | {"data": {"root": str(root)}} | change
     arguments = [f"{key}={json.dumps(value)}" for key, value in options.items()]
@@ -108,14 +123,14 @@ def start(root: Path, store: Path, **change: object) -> "subprocess.Popen[str]":
 
 
 def result_of(job: "subprocess.Popen[str]", store: Path) -> dict[str, Any]:
-    output, _ = job.communicate(timeout=300)
+    output, _ = job.communicate(timeout=600)
     assert job.returncode == 0, (store.parent / f"{store.name}.log").read_text()[-4000:]
     result: dict[str, Any] = json.loads(output.splitlines()[-1])
     return result
 
 
 def wait_for(job: "subprocess.Popen[str]", seen: Callable[[], T | None], what: str) -> T:
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 600
     while not (found := seen()):
         assert job.poll() is None, f"the job ended before there was {what}"
         assert time.monotonic() < deadline, f"no {what}"

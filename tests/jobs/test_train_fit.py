@@ -8,20 +8,31 @@ import pytest
 import ray.train
 
 from jobs import _train_fit
+from jobs._checkpoints import Checkpoint, Checkpoints
 from jobs._train_config import TrainConfig
 from jobs._train_data import TrainData
 from sketchray.storage import open_store
 
 
-def fit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, failures: int, error: Exception) -> int:
-    """Fit with a trainer that fails so often; return how often it was made."""
+def fit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, failures: int, error: Exception, step_every: int | None = None
+) -> int:
+    """Fit with a trainer that fails so often, and in every ``step_every``th attempt stores a checkpoint first.
+
+    Returns:
+        how often it was made.
+    """
     made = []
+    store = open_store(str(tmp_path))
+    checkpoints = Checkpoints(store.child("runs/run"), criterion=None)
 
     class Trainer:
         def __init__(self, *_: Any, **options: Any) -> None:
             made.append(options["name"])
 
         def fit(self) -> None:
+            if step_every and len(made) % step_every == 0:
+                checkpoints.write(tmp_path / "nothing", Checkpoint(len(made), {}))
             if len(made) <= failures:
                 raise error
 
@@ -29,7 +40,8 @@ def fit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, failures: int, error
     monkeypatch.setattr("ray.put", lambda value: value)
     none: Any = {"sketch": pa.table({}), "photo": pa.table({})}
     data = TrainData([], none, {}, {}, "")
-    _train_fit.fit(TrainConfig(), data, store=open_store(str(tmp_path)), name="run")
+    (tmp_path / "nothing").mkdir()
+    _train_fit.fit(TrainConfig(), data, store=store, name="run")
     assert set(made) == {"run"}  # the name finds the checkpoints again
     return len(made)
 
@@ -47,6 +59,12 @@ def test_a_process_group_that_comes_up_at_the_third_attempt_is_enough(
 def test_a_process_group_that_never_comes_up_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(ray.train.ControllerError, match="connectFullMesh failed"):
         fit(monkeypatch, tmp_path, failures=3, error=SETUP_FAILED)
+
+
+def test_failures_between_which_training_got_on_are_not_in_a_row(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert fit(monkeypatch, tmp_path, failures=9, error=SETUP_FAILED, step_every=2) == 10
 
 
 def test_a_training_that_failed_too_often_is_not_begun_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,15 +1,16 @@
 """The kill matrix of benchmarks/training.md in small, and how it reads off what a kill cost."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from benchmarks.training_cluster import nodes
-from benchmarks.training_kills import HEAD_CPUS, matrix
+from benchmarks.training_kills import HEAD_CPUS, Outcome, matrix, parts
 from benchmarks.training_watch import Steps, loss_of
 
-EVERY = 100
+EVERY = 20
 
 
 def read(steps: Steps, killed: float) -> tuple[int, float]:
@@ -35,15 +36,36 @@ def test_the_steps_of_the_other_worker_before_it_noticed_are_lost_too() -> None:
     assert read([(11.0, 24), (11.5, 25), (19.0, 21), (19.5, 22), (20.0, 26)], 11.2) == (5, 7.8)
 
 
-@pytest.mark.slow
-@pytest.mark.full
-def test_no_kill_costs_more_than_the_work_since_the_last_checkpoint(mini_root: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def outcomes(mini_root: Path, tmp_path: Path) -> Callable[[str], list[Outcome]]:
+    """Give ``outcomes(part)``: what became of a part's cases, on a cluster of its own."""
     encoder = json.dumps({"backbone": "tiny-test", "image_size": 64, "dim": 8})
     arguments = [f"data.root={mini_root}", f"encoder={encoder}", "method={name: finetune}", "prepare_per_class=4"]
-    with nodes(tmp_path / "cluster", head_cpus=HEAD_CPUS) as cluster:
-        outcomes = matrix(cluster, tmp_path, arguments=arguments, every=EVERY)
-    assert len(outcomes) == 7
-    assert all(outcome.loss.steps <= 2 * EVERY for outcome in outcomes)  # a checkpoint may be on its way
-    assert [outcome.workers for outcome in outcomes] == [2] * 6 + [1]
-    assert [outcome.difference for outcome in outcomes[:6]] == [0] * 6
-    assert outcomes[6].difference < 1e-2  # another number of workers adds in another order
+    arguments += ["sketch_batch=8", "photo_batch=8"]
+
+    def measure(name: str) -> list[Outcome]:
+        with nodes(tmp_path / "cluster", head_cpus=HEAD_CPUS) as cluster:
+            return matrix(cluster, tmp_path / name, parts(EVERY)[name], arguments=arguments, every=EVERY)
+
+    return measure
+
+
+@pytest.mark.slow
+@pytest.mark.full
+def test_no_kill_costs_more_than_the_work_since_the_last_checkpoint(outcomes: Callable[[str], list[Outcome]]) -> None:
+    found = outcomes("fixed")
+    assert len(found) == 6
+    assert all(outcome.loss.steps <= 2 * EVERY for outcome in found)  # a checkpoint may be on its way
+    assert {outcome.workers for outcome in found} == {2}
+    assert {outcome.difference for outcome in found} == {0}
+
+
+@pytest.mark.slow
+@pytest.mark.full
+def test_fewer_workers_go_on_with_the_same_batches_and_a_node_that_joins_gets_one(
+    outcomes: Callable[[str], list[Outcome]],
+) -> None:
+    found = outcomes("elastic")
+    assert [outcome.workers for outcome in found] == [1, 2, 2]
+    assert all(outcome.loss.steps <= 2 * EVERY for outcome in found)
+    assert all(outcome.difference < 1e-8 for outcome in found)  # another number of workers adds in another order

@@ -47,6 +47,7 @@ METHODS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "rpkd": ({"name": "rpkd", "ema": 0.5}, {}),
     "clusterretri": ({"name": "clusterretri"}, {}),
     "sbka": ({"name": "sbka", "phase_one_steps": 2}, {}),
+    "bridge": ({"name": "bridge", "distil": 0.3, "centre_samples": 20}, {}),
     "ama": (AMA, {}),
     "rpkd in parts": ({"name": "rpkd"}, EVERYTHING),  # last: deterministic is for all of a process
 }
@@ -70,7 +71,7 @@ def config(root: Path, name: str, workers: int) -> TrainConfig:
             "data": DataConfig(root=str(root)),
             "resources": {"workers": workers, "cpus": 0.5},
             "method": method | ({} if name == "ama" else {"frozen_stages": 1}),
-            "encoder": {"backbone": "tiny-test", "image_size": 32, "dim": 8},
+            "encoder": {"backbone": "tiny-test", "image_size": 32, "dim": 8, "sketch_norms": name == "bridge"},
             "steps": STEPS,
             "steps_per_epoch": 2,
             "checkpoint_every": STEPS,

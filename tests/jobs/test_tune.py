@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pytest
 
 from jobs import tune
+from jobs._driver import sole_driver
 from jobs._train_config import TrainConfig
 from jobs._train_data import class_names
 from jobs._tune_config import TuneConfig
@@ -22,6 +23,7 @@ from jobs._tune_result import FILES
 from jobs._tune_space import at_point, read_space
 from sketchray.config import ConfigError, load_config
 from sketchray.data.reading import DataConfig, read_samples
+from sketchray.storage import Conflict, default_store
 
 STEPS = 4
 
@@ -81,6 +83,19 @@ def test_the_first_rung_lies_within_a_trial() -> None:
         TuneConfig(grace_steps=7).asha(BASE, space)
 
 
+def test_a_search_that_runs_elsewhere_is_not_run_twice(
+    mini_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = config(mini_root)
+    base, rows = search.base(read_samples(search.train.data))
+    tune_id = search.tune_id(base, read_space(search.space, base), rows)
+    monkeypatch.setenv("SKETCHRAY_STORE", f"file://{tmp_path}")
+    monkeypatch.setattr(tune, "connect", lambda **_: pytest.fail("another driver lives"))
+    first = sole_driver(default_store().child(f"tunes/{tune_id}"), "the first", beat_s=0.05)
+    with first, pytest.raises(Conflict, match=f"search {tune_id} runs already"):
+        tune.run(search)
+
+
 def unreadable_unseen(mini_root: Path, root: Path) -> Path:
     """Copy the dataset; what is unseen has its place in the listing, and nothing in it can be read."""
     shutil.copytree(mini_root, root)
@@ -100,7 +115,8 @@ def test_three_trials_of_which_some_are_stopped_and_none_repeated_after_a_kill(
     root = unreadable_unseen(mini_root, tmp_path / "data")
     search = config(root)
     monkeypatch.setenv("SKETCHRAY_STORE", f"file://{tmp_path / 'store'}")
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    for name in ("RAY_ADDRESS", "RAY_AUTH_MODE"):  # as on a machine where nothing is set up
+        monkeypatch.delenv(name, raising=False)
     values = search.model_dump(mode="json", exclude_unset=True)
     arguments = [sys.executable, "-m", "jobs.tune", *(f"{key}={json.dumps(value)}" for key, value in values.items())]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -109,9 +125,10 @@ def test_three_trials_of_which_some_are_stopped_and_none_repeated_after_a_kill(
         finished = wait_for_a_finished_trial(job, tmp_path / "log")
         job.kill()
         job.wait()
-    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     assert f"trial {finished}:" not in done.stderr
+    assert "Token authentication" not in done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     assert (result["status"], len(result["trials"])) == ("tuned", 3)
     steps_of = {trial["trial"]: [step for step, _ in trial["curve"]] for trial in result["trials"]}
@@ -134,7 +151,7 @@ def test_three_trials_of_which_some_are_stopped_and_none_repeated_after_a_kill(
 
 def wait_for_a_finished_trial(job: "subprocess.Popen[bytes]", log: Path) -> int:
     """Return the number of the first trial that reports its last step."""
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         assert job.poll() is None, log.read_text()[-4000:]
         for line in log.read_text().splitlines():

@@ -88,7 +88,9 @@ def test_without_held_out_classes_a_run_has_the_name_and_the_rows_it_had_before_
     data = train_data(samples, fit)
     assert (data.calibration, said in data.calibrated_on) == ({}, True)
     assert calibration_fingerprint(samples, per_class) is None
-    assert digest(fit.model_dump(mode="json", exclude=BEFORE) | {"data": "abc"}) == fit.run_id("abc")
+    described = fit.model_dump(mode="json", exclude=BEFORE)
+    del described["encoder"]["sketch_norms"]
+    assert digest(described | {"data": "abc"}) == fit.run_id("abc")
 
 
 def test_a_calibrated_run_is_named_by_its_calibration_set_too(mini_root: Path) -> None:
