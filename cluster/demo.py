@@ -1,6 +1,7 @@
 """The whole road on one machine: data, store, Ray, train, evaluate, index, serve. ``make demo`` runs this.
 
     python -m cluster.demo [--recipe NAME] [--data ROOT] [key=value ...]
+    python -m cluster.demo --pictures FOLDER [--encoder URI]
 
 Each stage is a submitted job. It stays in the foreground; Ctrl-C ends everything it started, and returns when that has
 ended. Started again, it skips what is finished. ``PORT`` moves the page.
@@ -17,11 +18,12 @@ from types import FrameType
 
 from cluster.deploy import DeployError, undeploy
 from cluster.local import at_least_one, down, up
+from cluster.places import check_places
 from cluster.ports import LOOPBACK, answers
 from cluster.processes import Record, StartError
 from cluster.road import Road, RoadOptions
 from cluster.stages import Stages
-from cluster.state import STATE_DIR, BusyError, load, locked, save
+from cluster.state import STATE_DIR, BusyError, load, locked, own_store_env, save
 from cluster.submit import JobError
 from jobs._cli import RECIPES, recipe_path
 from sketchray.storage import default_store
@@ -50,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(received, _interrupt)
     try:
         path = recipe_path(args.recipe)  # one that does not exist is told now
+        check_places(args.pictures, args.encoder, own_store=own_store_env(os.environ) is not None)
         options = RoadOptions(
             recipe=args.recipe if path.parent == RECIPES else str(path.resolve()),
             data=args.data,

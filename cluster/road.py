@@ -5,7 +5,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ STARTER = "starter"
 OWN = "own"
 # One of each, on a machine that does everything else too, and nobody has to sign in.
 DEMO_ARGS: dict[str, Any] = {"auth": "open", "ingress": {}, "encoder": {}, "shards": {}}
-NO_CODEBOOKS = "codebooks.names=[]"  # the page ranks by nearest, and a fit takes a minute of the first start
+CODEBOOKS = "codebooks.names=[manifold]"  # the best of them, and the only one that is fitted in seconds
 
 
 def say_now(line: str) -> None:
@@ -94,16 +95,17 @@ class Road:
         where = [f"data.reader={'folder' if self.options.data else STARTER}", f"data.root={source}"]
         encoder = self.job("train", [*where, *self.options.train])["encoder"]
         self.job("evaluate", [*where, f"encoders=[{self.frozen(encoder)}, {encoder}]"])
-        index = self.job("index", [f"gallery={self.name}", f"source={source}", f"encoder={encoder}", NO_CODEBOOKS])
+        index = self.job("index", [f"gallery={self.name}", f"source={source}", f"encoder={encoder}", CODEBOOKS])
         return self.serve(index, attribution=self.attribution(source))
 
     def search_pictures(self, pictures: str, encoder: str) -> None:
         """Index somebody's own pictures where they are, or bring their gallery up to date, and serve them."""
         source = pictures if "://" in pictures else f"file://{Path(pictures).expanduser().resolve()}"
         # Always submitted: only the job itself can tell whether the folder's pictures are still those of its index.
-        verb = ["update"] if self.has_gallery(source, encoder) else ["build", NO_CODEBOOKS]
+        verb = ["update"] if self.has_gallery(source, encoder) else ["build", CODEBOOKS]
         argv = command("index", [*verb, f"gallery={OWN}", f"source={source}", f"encoder={encoder}"])
-        index = self.submit("index", argv)
+        with self.always("index"):
+            index = self.submit("index", argv)
         self.serve(index, attribution=None)
 
     def has_gallery(self, source: str, encoder: str) -> bool:
@@ -173,10 +175,16 @@ class Road:
     def serve(self, index: dict[str, Any], *, attribution: str | None) -> None:
         """Deploy the gallery, and wait until it is answered from this version."""
         args = DEMO_ARGS | {"galleries": [index["gallery"]], "attribution": attribution}
-        self.say("== serve")
+        with self.always("serve"):
+            deploy(self.head, port=self.options.port, args=args, version=index["version"])
+
+    @contextmanager
+    def always(self, name: str) -> Iterator[None]:
+        """Say that a stage begins which is never skipped, and note how long it took."""
+        self.say(f"== {name}")
         started = time.monotonic()
-        deploy(self.head, port=self.options.port, args=args, version=index["version"])
-        self.stages.note("serve", time.monotonic() - started)
+        yield
+        self.stages.note(name, time.monotonic() - started)
 
     def run_stage(self, name: str, key: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Run or skip a stage, and say so."""

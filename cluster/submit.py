@@ -5,12 +5,15 @@ import contextlib
 import json
 import logging
 import re
+import secrets
 import shlex
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+import requests
 import yaml
 from ray.job_submission import JobStatus, JobSubmissionClient
 
@@ -20,6 +23,7 @@ from cluster.ray_head import RayHead
 CHECKOUT = Path(__file__).resolve().parents[1]
 RUNTIME_ENV = CHECKOUT / "cluster" / "runtime_env.yaml"
 STOP_SECONDS = 15.0
+LOG_LAG_S = 60.0  # by which a job's status may come after the end of its log
 # A dated log record, or what a worker printed: "(RayTrainWorker pid=123) ...", the name in colour or not.
 OF_RAY = re.compile(
     r"\[?\d{4}-\d\d-\d\d |(\x1b\[\d+m)?\([^)]*\bpid=\d+|(\x1b\[\d+m)?\((raylet|autoscaler)\b|Running entrypoint "
@@ -63,6 +67,7 @@ def submit(
     client = JobSubmissionClient(head.dashboard_url, headers=head.headers())
     job = _submitted(
         client,
+        submission_id=f"sketchray-{secrets.token_hex(8)}",
         entrypoint=shlex.join(argv),
         runtime_env=runtime_env(checkout),
         metadata=job_metadata(argv, checkout) | (metadata or {}),
@@ -70,10 +75,15 @@ def submit(
     )
     lines: list[str] = []
     try:
-        asyncio.run(_follow(client, job, lines, show))
-        status = _wait_ended(client, job)
+        log_of_job = _Log(lines, show)
+        while True:
+            asyncio.run(_follow(client, job, log_of_job))
+            status = _wait_ended(client, job, timeout=LOG_LAG_S)
+            if status.is_terminal():  # and otherwise it was the connection that ended
+                break
+        log_of_job.end()
     except BaseException:
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError, requests.ConnectionError):
             client.stop_job(job)
             _wait_ended(client, job, timeout=STOP_SECONDS)
         raise
@@ -90,13 +100,22 @@ def submit(
     return result
 
 
-def _submitted(client: JobSubmissionClient, *, timeout: float = 60.0, **job: Any) -> str:
-    """Submit, and wait for Ray's agent where it is not there yet: on a busy machine it comes up after the dashboard."""
-    deadline = time.monotonic() + timeout
+def _submitted(client: JobSubmissionClient, *, submission_id: str, timeout: float = 60.0, **job: Any) -> str:
+    """Submit, and wait for Ray's agent where it is not there yet: on a busy machine it comes up after the dashboard.
+
+    Where the answer to a submission was lost, the job's own id tells that it had been received.
+    """
+    deadline, tries = time.monotonic() + timeout, 0
     while True:
+        tries += 1
         try:
-            return str(client.submit_job(**job))
+            return str(client.submit_job(submission_id=submission_id, **job))
+        except requests.ConnectionError as error:
+            if time.monotonic() > deadline:
+                raise JobError(f"no answer from Ray's job server within {timeout:.0f} s: {error}") from error
         except RuntimeError as error:
+            if tries > 1 and "already exists" in str(error):
+                return submission_id
             if "No available agent" not in str(error):
                 raise
             if time.monotonic() > deadline:
@@ -123,28 +142,58 @@ def parse_result(lines: Sequence[str]) -> dict[str, Any] | None:
     return None
 
 
-async def _follow(client: JobSubmissionClient, job: str, lines: list[str], show: Callable[[str], Any]) -> None:
-    partial = ""
-    async for chunk in client.tail_job_logs(job):
-        *whole, partial = (partial + chunk).split("\n")
+class _Log:
+    """A job's log as it comes, cut into lines."""
+
+    def __init__(self, lines: list[str], show: Callable[[str], Any]) -> None:
+        self._lines, self._show = lines, show
+        self._partial = ""
+        self.taken = 0  # characters
+
+    def add(self, text: str) -> None:
+        """Take what came next."""
+        self.taken += len(text)
+        *whole, self._partial = (self._partial + text).split("\n")
         for line in whole:
-            _take(line, lines, show)
-    if partial:
-        _take(partial, lines, show)
+            self._take(line)
+
+    def end(self) -> None:
+        """Take the last line, which may lack its end."""
+        self._take(self._partial)
+
+    def _take(self, line: str) -> None:
+        line = line.rstrip("\r").rpartition("\r")[2]  # of a bar that redraws itself, the last state
+        if not line.strip():
+            return
+        self._lines.append(line)
+        if not line.startswith("{") and not OF_RAY.match(line):
+            self._show(line)
 
 
-def _take(line: str, lines: list[str], show: Callable[[str], Any]) -> None:
-    line = line.rstrip("\r").rpartition("\r")[2]  # of a bar that redraws itself, the last state
-    if not line.strip():
-        return
-    lines.append(line)
-    if not line.startswith("{") and not OF_RAY.match(line):
-        show(line)
+async def _follow(client: JobSubmissionClient, job: str, log: _Log) -> None:
+    """Take the log, which comes from its beginning each time, until it or the connection ends."""
+    passed = 0
+    with contextlib.suppress(aiohttp.ClientError):
+        try:
+            async for chunk in client.tail_job_logs(job):
+                log.add(chunk[max(0, log.taken - passed) :])
+                passed += len(chunk)
+        except RuntimeError as error:
+            if "WebSocket" not in str(error):
+                raise
 
 
-def _wait_ended(client: JobSubmissionClient, job: str, *, timeout: float = 60.0) -> JobStatus:
-    """Return a job's final status; it may lag behind the end of the log."""
+def _wait_ended(client: JobSubmissionClient, job: str, *, timeout: float) -> JobStatus:
+    """Return a job's status, the final one if it comes within the time."""
     deadline = time.monotonic() + timeout
-    while not (status := client.get_job_status(job)).is_terminal() and time.monotonic() < deadline:
+    while True:
+        late = time.monotonic() > deadline
+        try:
+            status = client.get_job_status(job)
+        except requests.ConnectionError:
+            if late:
+                raise
+        else:
+            if late or status.is_terminal():
+                return status
         time.sleep(0.2)
-    return status

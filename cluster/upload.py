@@ -1,18 +1,29 @@
-"""Copy a folder into the store, so that the store holds the same as the folder: what is there already stays."""
+"""Copy a folder into a store: ``python -m cluster.upload FOLDER URI``. What is there already is not sent again.
 
+The command deletes nothing; the demo's own copy ends up as the folder is, without what the folder has no longer.
+"""
+
+import argparse
 import hashlib
-from collections.abc import Iterator
+import json
+import sys
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from sketchray.storage import Store
+from sketchray.storage import Store, open_store
 
 THREADS = 8
 
 
-def upload(root: Path, store: Store) -> dict[str, Any]:
-    """Make the store mirror a dataset's folder, hidden files left out.
+def upload(root: Path, store: Store, *, mirror: bool = True) -> dict[str, Any]:
+    """Copy a dataset's folder into the store, hidden files left out.
+
+    Args:
+        root: the folder.
+        store: its place in a store.
+        mirror: delete there what the folder does not have.
 
     Returns:
         ``source`` (the store's URI) and the number of files ``uploaded``, ``kept`` and ``deleted``.
@@ -26,7 +37,7 @@ def upload(root: Path, store: Store) -> dict[str, Any]:
         raise ValueError(f"{root}: no files to upload")
     there = {entry.key: entry for entry in store.list()}
     todo = [key for key, path in files.items() if key not in there or not _same(path, there[key].etag)]
-    gone = [key for key in there if key not in files]
+    gone = [key for key in there if key not in files] if mirror else []
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(lambda key: store.write(key, files[key].read_bytes()), todo))
         list(pool.map(store.delete, gone))
@@ -53,3 +64,21 @@ def _files(root: Path) -> Iterator[Path]:
 def _same(path: Path, etag: str) -> bool:
     """Tell whether an object has a file's content: the etag of an object written in one piece is its MD5."""
     return etag.strip('"') == hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Copy a folder and print the record as JSON; return 0, or 2 after one line about what went wrong."""
+    parser = argparse.ArgumentParser(prog="python -m cluster.upload", description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="hidden files in it are left out")
+    parser.add_argument("uri", metavar="URI", help="s3://bucket/prefix, by the AWS_* variables, or file:///folder")
+    options = parser.parse_args(argv)
+    try:
+        print(json.dumps(upload(options.folder, open_store(options.uri), mirror=False)))
+    except (ValueError, OSError) as error:
+        print(f"upload: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

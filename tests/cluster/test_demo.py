@@ -52,7 +52,7 @@ class Demo:
             start_new_session=True,
         )
 
-    def wait_for(self, text: str, seconds: float = 300) -> str:
+    def wait_for(self, text: str, seconds: float = 600) -> str:
         """Wait until the demo prints a text; return everything that it printed."""
         deadline = time.monotonic() + seconds
         while text not in (said := self.log.read_text()) and time.monotonic() < deadline:
@@ -66,7 +66,7 @@ class Demo:
         records = [Record.load(path) for path in (self.folder / "state").glob("*/process.json")]
         return [process for record in records if record for process in record.family()]
 
-    def end(self, number: signal.Signals, seconds: float = 90) -> int:
+    def end(self, number: signal.Signals, seconds: float = 300) -> int:
         """Send a signal to the demo alone; return its exit status."""
         self.process.send_signal(number)
         return self.process.wait(seconds)
@@ -106,12 +106,12 @@ def running(processes: list[psutil.Process]) -> list[psutil.Process]:
 def test_the_whole_road_then_again_from_what_is_done(start: Callable[..., Demo], folder: Path) -> None:
     demo = start()
     assert "done before" not in demo.wait_for("Draw at")
-    ready = requests.get(f"http://127.0.0.1:{demo.port}/readyz", timeout=20)
+    ready = requests.get(f"http://127.0.0.1:{demo.port}/readyz", timeout=120)
     assert ready.status_code == 200
-    assert requests.get(f"http://127.0.0.1:{demo.port}/", timeout=20).status_code == 200
+    assert requests.get(f"http://127.0.0.1:{demo.port}/", timeout=120).status_code == 200
     assert any(line.startswith("page   ready") for line in status(folder / "state"))
     twin = start(port=demo.port)
-    assert twin.process.wait(60) == 2
+    assert twin.process.wait(300) == 2
     assert "demo: another one runs already" in twin.log.read_text()
     servers = demo.servers()
     assert len(servers) > 10
@@ -122,17 +122,17 @@ def test_the_whole_road_then_again_from_what_is_done(start: Callable[..., Demo],
     again = start()
     said = again.wait_for("Draw at")
     assert re.findall(r"(\w+) .*done before", said) == ["upload", "train", "evaluate", "index"]
-    assert requests.get(f"http://127.0.0.1:{again.port}/readyz", timeout=20).json() == ready.json()
+    assert requests.get(f"http://127.0.0.1:{again.port}/readyz", timeout=120).json() == ready.json()
     servers = again.servers()
     assert again.end(signal.SIGTERM) == 0
     assert running(servers) == []
 
 
-@pytest.mark.parametrize("moment", ["starting", "== train", "train: 0/"])
+@pytest.mark.parametrize("moment", ["starting", pytest.param("== train", marks=pytest.mark.full), "train: 0/"])
 def test_ctrl_c_at_any_time_leaves_nothing_running(start: Callable[..., Demo], moment: str) -> None:
     demo = start("steps=1000")
     if moment == "starting":
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not demo.servers() and time.monotonic() < deadline:
             time.sleep(0.05)
     else:
@@ -145,7 +145,7 @@ def test_ctrl_c_at_any_time_leaves_nothing_running(start: Callable[..., Demo], m
 
 def test_a_stage_that_fails_ends_the_demo_with_one_line(start: Callable[..., Demo]) -> None:
     demo = start("stepz=3")
-    assert demo.process.wait(200) == 2
+    assert demo.process.wait(600) == 2
     last = demo.log.read_text().splitlines()[-1]
     assert last.startswith("demo: train: unknown key stepz; did you mean steps?")
     assert running(demo.servers()) == []
@@ -156,6 +156,6 @@ def test_a_taken_port_is_told_before_anything_starts(start: Callable[..., Demo])
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         demo = start(port=taken.getsockname()[1])
-        assert demo.process.wait(60) == 2
+        assert demo.process.wait(120) == 2
     assert "is taken; name another one" in demo.log.read_text()
     assert demo.servers() == []

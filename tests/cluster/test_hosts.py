@@ -95,16 +95,16 @@ def running(mini: Mini) -> Running:
 def test_without_the_token_nobody_runs_code_here(running: Running) -> None:
     url = f"{running.head.dashboard_url}/api/jobs/"
     job = {"entrypoint": "touch /tmp/ray/was-here"}
-    assert requests.post(url, json=job, timeout=20).status_code == 401
-    assert requests.post(url, json=job, headers={"Authorization": "Bearer wrong"}, timeout=20).status_code == 403
+    assert requests.post(url, json=job, timeout=120).status_code == 401
+    assert requests.post(url, json=job, headers={"Authorization": "Bearer wrong"}, timeout=120).status_code == 403
     for page in ("api/jobs/", "api/serve/applications/", "nodes?view=summary", "logs/", "api/v0/actors"):
-        assert requests.get(f"{running.head.dashboard_url}/{page}", timeout=20).status_code == 401, page
+        assert requests.get(f"{running.head.dashboard_url}/{page}", timeout=120).status_code == 401, page
     without = {name: value for name, value in running.ray.env.items() if not name.startswith("RAY_AUTH")}
     submits = [*RAY, "job", "submit", f"--address={running.head.dashboard_url}", "--", "touch", "/tmp/ray/was-here"]
     done = subprocess.run(submits, env=without, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
     assert "Missing authentication token" in done.stderr
-    assert requests.get(url, headers=running.head.headers(), timeout=20).json() == []
+    assert requests.get(url, headers=running.head.headers(), timeout=120).json() == []
     assert not (running.ray.host.disk / "ray" / "was-here").exists()
 
 
@@ -122,6 +122,7 @@ def test_a_training_job_brings_two_nodes_and_trains_across_them(mini: Mini, runn
     assert running.ray.host.address not in hosts
 
 
+@pytest.mark.full
 def test_pictures_are_decoded_on_one_host_and_embedded_on_another(mini: Mini, running: Running) -> None:
     result = mini.build_gallery()
     assert result["status"] == "built"
@@ -132,10 +133,10 @@ def test_pictures_are_decoded_on_one_host_and_embedded_on_another(mini: Mini, ru
 
 
 def test_nodes_that_nobody_needs_go(running: Running) -> None:
-    wait_for(lambda: not running.cloud.nodes, what="the end of idle nodes", patience_s=90)
+    wait_for(lambda: not running.cloud.nodes, what="the end of idle nodes", patience_s=240)
     assert running.events("went") != []
     assert running.events("lost") == []
-    wait_for(lambda: nodes_alive(running.head) == [running.head.address], what="the head to know of it", patience_s=30)
+    wait_for(lambda: nodes_alive(running.head) == [running.head.address], what="the head to know of it", patience_s=240)
 
 
 @pytest.mark.full
@@ -176,10 +177,9 @@ def test_a_run_outlives_a_killed_host_and_a_cut_one(mini: Mini, running: Running
         wait_for(lambda known=known: running.checkpoints() > known, what="a checkpoint", patience_s=240)  # type: ignore[misc]
         workers = hosts_of(running.head, "RayTrainWorker", alive=True)
         assert len(set(workers)) == 2
-        nodes = list(running.cloud.nodes.items())  # the cloud changes them
-        name, host = next((name, host) for name, (_, host) in nodes if host.address in workers)
+        name, host = running.one_of(workers)
         lose(host)
-        wait_for(lambda name=name, told=told: name in running.events(told), what="a lost host", patience_s=90)  # type: ignore[misc]
+        wait_for(lambda name=name, told=told: name in running.events(told), what="a lost host", patience_s=240)  # type: ignore[misc]
         known = running.checkpoints()
     result = job.result(timeout=400)
     assert result["status"] == "trained"
@@ -190,19 +190,18 @@ def test_a_run_outlives_a_killed_host_and_a_cut_one(mini: Mini, running: Running
 @pytest.mark.full
 def test_load_on_the_endpoint_brings_a_node_and_a_killed_host_is_replaced(mini: Mini, running: Running) -> None:
     mini.build_gallery()
-    wait_for(lambda: not running.cloud.nodes, what="the end of idle nodes", patience_s=90)
+    wait_for(lambda: not running.cloud.nodes, what="the end of idle nodes", patience_s=240)
     deploy(running.head, port=SERVE, args=ENDPOINT, listen="0.0.0.0")
-    assert len(running.cloud.nodes) == 1
+    wait_for(lambda: len(running.cloud.nodes) == 1, what="the one node that it needs", patience_s=240)
+    first = running.encoders()
     queries = query_bodies(made_drawings(16), gallery="shapes")
     url = f"http://{running.head.address}:{SERVE}/v1/search"
-    with start_load(Plan(url=url, queries=queries, clients=32, seconds=400)) as load:
-        wait_for(lambda: len(running.encoders()) == 2, what="a second encoder", patience_s=120)
-        assert len(running.cloud.nodes) == 2
-        name = running.events("came")[-1]
-        lost = running.cloud.nodes[name][1].address
-        running.cloud.nodes[name][1].kill()
-        wait_for(lambda: lost not in running.encoders(), what="the loss noticed", patience_s=60)
-        wait_for(lambda: len(running.encoders()) == 2, what="another encoder", patience_s=120)
+    with start_load(Plan(url=url, queries=queries, clients=12, seconds=400)) as load:
+        wait_for(lambda: len(running.encoders()) == 2, what="a second encoder", patience_s=240)
+        name, host = running.one_of(running.encoders() - first)
+        host.kill()
+        wait_for(lambda: host.address not in running.encoders(), what="the loss noticed", patience_s=240)
+        wait_for(lambda: len(running.encoders()) == 2, what="another encoder", patience_s=240)
         done = load.stop()
     undeploy(running.head)
     assert name in running.events("lost")

@@ -42,7 +42,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lan]:
         for name in ("one", "two"):
             made.add(name).inside.start(LISTEN, env=dict(os.environ), cwd=ROOT, log=log)
         for host in made.hosts:
-            wait_for(partial(reaches, host.address), what="a host that listens", patience_s=20)
+            wait_for(partial(reaches, host.address), what="a host that listens", patience_s=240)
         yield made
 
 
@@ -53,7 +53,7 @@ def reaches(address: str, port: int = PORT) -> bool:
 
 
 def says(host: Host, *command: str) -> str:
-    return subprocess.run(host.inside.inside(command), capture_output=True, text=True, timeout=20, check=True).stdout
+    return subprocess.run(host.inside.inside(command), capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def test_hosts_have_their_own_name_disk_memory_and_processes(net: Lan) -> None:
@@ -74,7 +74,7 @@ def test_a_cut_host_runs_on_and_is_reached_again_once_it_is_mended(net: Lan) -> 
     assert reaches(two.address)
     assert len(one.inside.processes()) > 1
     net.mend(one)
-    wait_for(lambda: reaches(one.address), what="the mended host", patience_s=20)
+    wait_for(lambda: reaches(one.address), what="the mended host", patience_s=240)
 
 
 def test_a_killed_host_takes_all_its_processes_along(net: Lan) -> None:
@@ -84,7 +84,7 @@ def test_a_killed_host_takes_all_its_processes_along(net: Lan) -> None:
         wait_for(
             lambda: any(process.name() == "sleep" for process in three.inside.processes()[1:]),
             what="a process",
-            patience_s=20,
+            patience_s=240,
         )
     family = three.inside.processes()
     three.kill()
@@ -102,8 +102,8 @@ def test_nothing_stays_of_an_owner_that_is_killed(net: Lan, tmp_path: Path) -> N
         family = psutil.Process(owner.pid).children(recursive=True)
         assert len(family) > 4
         owner.send_signal(signal.SIGKILL)
-    wait_for(lambda: not any(process.is_running() for process in family), what="the end of all", patience_s=20)
-    wait_for(lambda: address not in addresses_here(), what="the end of its network", patience_s=20)
+    wait_for(lambda: not any(process.is_running() for process in family), what="the end of all", patience_s=240)
+    wait_for(lambda: address not in addresses_here(), what="the end of its network", patience_s=240)
     assert net.address in addresses_here()
 
 

@@ -2,12 +2,13 @@ import socket
 
 import pytest
 
-from cluster.ports import answers, free_ports, is_free
+from cluster import ports
+from cluster.ports import LOWEST, answers, free_ports, is_free
 
 
 def test_ports_are_distinct_free_and_so_are_their_neighbours() -> None:
-    ports = free_ports(12, neighbours=[10000])
-    family = [port + offset for port in ports for offset in (0, 10000)]
+    found = free_ports(12, neighbours=[10000])
+    family = [port + offset for port in found for offset in (0, 10000)]
     assert len(set(family)) == 24
     assert all(is_free(port) for port in family)
 
@@ -22,6 +23,7 @@ def test_a_taken_port_is_not_free_and_answers() -> None:
     assert not answers(port)
 
 
-def test_running_out_of_ports_is_an_error() -> None:
-    with pytest.raises(OSError, match="free ports"):
-        free_ports(20_000)
+def test_running_out_of_ports_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "HIGHEST", LOWEST + 5)
+    with pytest.raises(OSError, match="of 6 free ports"):
+        free_ports(6)

@@ -60,11 +60,11 @@ def test_a_gallery_of_the_same_pictures_by_the_same_encoder_is_updated(
             fingerprint = read_package_config(uri)["fingerprint"]
         make_gallery(store, f"file://{pictures}", EncoderRef(uri=uri, fingerprint=fingerprint))
     options = RoadOptions(recipe="rpkd-starter", data=None, port=0, pictures=f"{pictures}/", encoder=encoder)
-    head, stages = cast(RayHead, None), cast(Stages, None)
+    head, stages = cast(RayHead, None), Stages(tmp_path / "stages.json", store)
     road = Submitted(options, state_dir=tmp_path, head=head, store=store, stages=stages)
     road.search_pictures(f"{pictures}/", encoder)
     assert road.argv[:4] == ["python", "-m", "jobs.index", verb]
-    assert ("codebooks.names=[]" in road.argv) == (verb == "build")
+    assert ("codebooks.names=[manifold]" in road.argv) == (verb == "build")
 
 
 def test_own_pictures_take_the_encoder_that_comes_with_the_library() -> None:

@@ -5,10 +5,12 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from ray.job_submission import JobSubmissionClient
 
 from cluster.ray_head import RayHead
@@ -81,6 +83,53 @@ def test_a_job_that_fails_is_an_error_with_its_last_line(
 ) -> None:
     with pytest.raises(JobError, match=reason):
         submit(head, ["python", "-c", code], log=tmp_path / "log", show=lambda line: None, checkout=checkout)
+
+
+class Dropping(JobSubmissionClient):
+    """Ray's own, over a network that loses one answer of each kind."""
+
+    dropped: set[str]
+
+    def _drop(self, what: str) -> None:
+        if what not in self.dropped:
+            self.dropped.add(what)
+            raise requests.ConnectionError("Remote end closed connection without response")
+
+    def submit_job(self, **job: Any) -> str:
+        name = super().submit_job(**job)
+        self._drop("submit")
+        return name
+
+    def get_job_status(self, job_id: str) -> Any:
+        self._drop("status")
+        return super().get_job_status(job_id)
+
+    async def tail_job_logs(self, job_id: str) -> AsyncIterator[str]:
+        if "tail" in self.dropped:
+            async for chunk in super().tail_job_logs(job_id):
+                yield chunk
+            return
+        self.dropped.add("tail")
+        async for chunk in super().tail_job_logs(job_id):
+            yield chunk
+            raise RuntimeError("WebSocket connection closed unexpectedly with close code 1006")
+
+
+@pytest.mark.slow
+def test_a_connection_that_breaks_loses_neither_the_job_nor_a_line(
+    head: RayHead, checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Dropping, "dropped", set(), raising=False)
+    monkeypatch.setattr("cluster.submit.JobSubmissionClient", Dropping)
+    monkeypatch.setattr("cluster.submit.LOG_LAG_S", 2.0)
+    count = "import time\nfor i in range(6): print('line', i, flush=True); time.sleep(1)\nprint('{\"lines\": 6}')"
+    (checkout / "count.py").write_text(count)
+    shown: list[str] = []
+    found = submit(head, ["python", "count.py"], log=tmp_path / "log", show=shown.append, checkout=checkout)
+    assert found == {"lines": 6}
+    assert shown == [f"line {i}" for i in range(6)]
+    assert Dropping.dropped == {"submit", "status", "tail"}
+    assert len([job for job in client(head).list_jobs() if "count.py" in job.entrypoint]) == 1
 
 
 @pytest.mark.slow

@@ -1,10 +1,11 @@
 """The store ends up holding what the folder holds, whatever it held before."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from cluster.upload import listing_digest, upload
+from cluster.upload import listing_digest, main, upload
 from sketchray.storage import Store, open_store
 
 
@@ -57,3 +58,13 @@ def test_nothing_to_upload_is_an_error(tmp_path: Path, folder: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=folder):
         upload(tmp_path / folder, open_store(str(tmp_path / "store")))
+
+
+def test_the_command_adds_and_deletes_nothing(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = open_store(str(tmp_path / "store"))
+    store.write("kept.png", b"old")
+    assert main([str(root), store.uri]) == 0
+    assert json.loads(capsys.readouterr().out) == {"source": store.uri, "uploaded": 2, "kept": 0, "deleted": 0}
+    assert set(content(store)) == {"photos/cat/a b.png", "names.json", "kept.png"}
+    assert main([str(root / "missing"), store.uri]) == 2
+    assert capsys.readouterr().err == f"upload: {root}/missing: not a folder\n"

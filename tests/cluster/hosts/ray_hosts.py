@@ -1,6 +1,7 @@
 """Ray over hosts, brought up as an operator would: ``ray start`` on each, a token, an object store on the network."""
 
 import secrets
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -47,6 +48,7 @@ class RayHosts:
         self.net = net
         self.store = _start_store(net.add("store"), folder)
         self.host = net.add("head")
+        self.lines: dict[str, str] = {}  # by host: how Ray was started there
         self.token = folder / "token"
         self.token.write_text(secrets.token_hex(32))
         self.token.chmod(0o600)
@@ -111,6 +113,7 @@ class RayHosts:
             f"--node-ip-address={host.address}",
         ]
         command += [f"--object-store-memory={OBJECT_STORE}", "--disable-usage-stats", *options]
+        self.lines[host.name] = shlex.join(["ray", *command[command.index("start") :]])
         with (host.disk / "ray.log").open("ab") as log:
             return host.inside.start(command, env=self.env, cwd=CHECKOUT, log=log)
 

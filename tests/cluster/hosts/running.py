@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -13,7 +13,7 @@ from cluster.submit import submit
 from sketchray.storage import Store, default_store
 from tests.cluster.hosts.autoscaling import SOON, node_types, write_autoscaling_config
 from tests.cluster.hosts.cloud import Cloud
-from tests.cluster.hosts.lan import Lan, lan
+from tests.cluster.hosts.lan import Host, Lan, lan
 from tests.cluster.hosts.ray_hosts import RayHosts
 from tests.cluster.hosts.watching import hosts_of
 
@@ -42,6 +42,11 @@ class Running:
     def events(self, what: str) -> list[str]:
         """Return the names of the hosts that ``came``, ``went`` or were ``lost``, in order."""
         return [event.host for event in self.cloud.events if event.what == what]
+
+    def one_of(self, addresses: Collection[str]) -> tuple[str, Host]:
+        """Return the name of a worker's host that has one of these addresses, and the host."""
+        nodes = list(self.cloud.nodes.items())  # the cloud changes them
+        return next((name, host) for name, (_, host) in nodes if host.address in addresses)
 
     def checkpoints(self) -> set[str]:
         """Return the keys of what all runs wrote down at their checkpoints."""

@@ -38,6 +38,7 @@ NOISE = re.compile(
     r"(train|index|evaluate): |\S*Warning|\s+warnings\.warn|Tailing logs|Uploading package|Job submission server"
     r"|Next steps|Query the|Request the|Stop the|\s+ray job |Job '|-{5,}|Running entrypoint|\s*$"
 )
+COLOURS = re.compile(r"\x1b\[\d+m")
 JOB = "ray job submit --working-dir . --runtime-env cluster/runtime_env.yaml --"
 
 
@@ -61,7 +62,7 @@ def steps(head: str, train: Sequence[str]) -> list[Step]:
         ),
         Step("The cluster, as Ray counts it:", f"RAY_ADDRESS={head}:6379 ray status | sed -n '/^Active/,/^Pending/p'"),
         Step(
-            "Index with the encoder that the run shipped:",
+            "Index with the encoder that the run shipped; each of the two actors that embed asks for nine CPUs too:",
             f"{JOB} python -m jobs.index gallery=starter source=$SKETCHRAY_STORE/data/starter "
             "encoder=$ENCODER 'codebooks.names=[]' resources.actor_cpus=9",
         ),
@@ -82,6 +83,14 @@ def steps(head: str, train: Sequence[str]) -> list[Step]:
             "serve shutdown --yes 2>&1 | grep -o 'Sent shutdown request[^;]*'",
         ),
     ]
+
+
+def came_up(running: Running) -> str:
+    """Return how the head came up: what was run there, and what it said."""
+    line = running.ray.lines["head"].replace(str(running.folder), "$SESSION")
+    log = COLOURS.sub("", (running.ray.host.disk / "ray.log").read_text())
+    said = [text.partition(" -- ")[2] for text in log.splitlines() if "node IP" in text or "started" in text]
+    return "\n".join(["Up:\n", "```", f"head$ {line}", *said, "```", ""])
 
 
 def play(running: Running, train: Sequence[str]) -> None:
@@ -116,8 +125,7 @@ def play(running: Running, train: Sequence[str]) -> None:
 def lose_a_host(running: Running, url: str) -> str:
     """Switch the encoder's host off, ask until the endpoint is well again, and return what happened in words."""
     key = (running.folder / "key").read_text().strip()
-    homes = running.encoders()
-    name, host = next((name, host) for name, (_, host) in list(running.cloud.nodes.items()) if host.address in homes)
+    name, host = running.one_of(running.encoders())
     host.kill()
     began, answers = time.monotonic(), list[bool]()
     while len(answers) < IN_A_ROW or not all(answers[-IN_A_ROW:]):
@@ -172,6 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         facts: dict[str, Any] = {"head": running.head.address, "store": running.ray.store.endpoint}
         facts |= {"date": datetime.now(UTC), "load": os.getloadavg()[0]}
         print(HEAD.format(cpus=os.cpu_count(), machine=platform.machine(), **facts))
+        print(came_up(running), flush=True)
         play(running, args.train)
         print("The hosts, seconds after the first command:\n\n```")
         for event in running.cloud.events:
@@ -186,10 +195,10 @@ Printed by `python -m tests.cluster.hosts.session`, {date:%Y-%m-%d}, on {cpus} c
 (load average {load:.0f} at the start).
 
 Head, store and workers are hosts in network namespaces: each has its own name, address, disk and processes. The head,
-{head}, runs `ray start --head --num-cpus=0` with Ray's autoscaler and the node types of `ray_config.yaml`;
-the provider that starts the other hosts is `tests/cluster/hosts/provider.py`. The object store is at
-{store}, and has a copy of the dataset. `desk$` is this machine, outside of the cluster:
-`RAY_AUTH_MODE`, `RAY_AUTH_TOKEN_PATH`, `RAY_ADDRESS` and `RAY_API_SERVER_ADDRESS` say how it reaches it.
+{head}, has Ray's autoscaler: `autoscaling.json` is `ray_config.yaml` with its node types, and another provider for the
+other hosts, `tests/cluster/hosts/provider.py`. The object store is at {store}, and has a copy of the
+dataset. `desk$` is this machine, outside of the cluster: `RAY_AUTH_MODE`, `RAY_AUTH_TOKEN_PATH`, `RAY_ADDRESS` and
+`RAY_API_SERVER_ADDRESS` say how it reaches it. `$SESSION` is a folder of its own.
 """
 
 if __name__ == "__main__":
