@@ -31,7 +31,7 @@ lint: env
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest -m "not full" --durations=15 $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not full" -n 2 --no-loadscope-reorder --durations=15 $(PYTEST_ARGS)
 
 test-full: lint
 	$(BIN)/pytest --durations=30 --timeout=3600 $(PYTEST_ARGS)

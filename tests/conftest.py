@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from cluster.store_server import StoreServer, start_store
 
-pytest_plugins = ["tests.published_weights"]
+pytest_plugins = ["tests.published_weights", "tests.rooms"]
 
 
 @pytest.fixture(scope="session")

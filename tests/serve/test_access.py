@@ -44,7 +44,7 @@ class Locked(NamedTuple):
 
     def wait_until(self, status: int, header: dict[str, str]) -> None:
         """Wait until every replica gives this answer: twenty in a row."""
-        deadline, row = time.monotonic() + 20, 0
+        deadline, row = time.monotonic() + 240, 0
         while row < 20:
             row = row + 1 if httpx.get(f"{self.url}/v1/gallery", headers=header).status_code == status else 0
             assert time.monotonic() < deadline, f"not every replica says {status}"
@@ -94,7 +94,7 @@ def test_who_has_a_key_searches_and_who_has_lost_it_does_not(locked: Locked) -> 
 
 
 def test_one_rate_for_all_replicas_and_without_the_limiter(locked: Locked) -> None:
-    rate, burst, asked = 5.0, 30.0, 80
+    rate, burst, asked = 0.2, 30.0, 80  # so low that a slow machine does not keep within it either
     header = locked.create(rate=rate, burst=burst)
     began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:

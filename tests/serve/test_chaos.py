@@ -16,7 +16,7 @@ from tests.serve.conftest import ENCODER, LEAST, SHARDS, SWAPS, Served, publish_
 
 pytestmark = pytest.mark.slow
 ROWS = 60
-SHORT = ChaosPlan(rate=6, kills=1, together=True, swaps=1, away_s=2, pause_s=1, patience_s=60)
+SHORT = ChaosPlan(rate=6, kills=1, together=True, swaps=1, away_s=2, pause_s=1, patience_s=240)
 FULL = ChaosPlan(rate=6, kills=3, swaps=10, away_s=30, pause_s=15)
 
 
@@ -58,7 +58,7 @@ class Shared:
 def shared(served: Served) -> Iterator[Shared]:
     shared = Shared(served)
     version = shared.publish()
-    wait_for(lambda: current_version(shared) == version, what="the made gallery", patience_s=60)
+    wait_for(lambda: current_version(shared) == version, what="the made gallery", patience_s=240)
     yield shared
     shared.find_store()
     publish_pictures(open_store(served.store), SWAPS, list(served.pictures.values())[:20], served.encoder)

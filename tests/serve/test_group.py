@@ -31,7 +31,7 @@ def test_groups_share_the_shards_and_miss_none(gallery_folder: Folder, encoder: 
         load_group(store, Release("shapes", "0" * 16), group=0, groups=1)
 
 
-@pytest.mark.parametrize("ranking", ["nearest", "cluster", "mixture"])
+@pytest.mark.parametrize("ranking", ["nearest", "cluster", "mixture", "manifold"])
 @pytest.mark.parametrize("limit", [1, 3, 60])
 def test_similar_pictures_are_found_however_far_down_they_are(gallery_folder: Folder, ranking: str, limit: int) -> None:
     uri, version, pictures = gallery_folder

@@ -153,7 +153,7 @@ def test_filters(served: Any, http: httpx.Client, condition: str, keep: Any) -> 
     check_answer(served, answer.json(), scored, kept[:20])
 
 
-@pytest.mark.parametrize("ranking", ["nearest", "cluster", "mixture"])
+@pytest.mark.parametrize("ranking", ["nearest", "cluster", "mixture", "manifold"])
 def test_rankings_are_the_gallerys(served: Any, http: httpx.Client, ranking: Any) -> None:
     gallery = open_gallery(open_store(served.store), "shapes")
     query_1D = embed(served, Strokes.from_json(HOUSE))[None].astype(np.float32)
@@ -195,7 +195,7 @@ def test_galleries(served: Any, http: httpx.Client) -> None:
     assert default == http.get("/v1/gallery").json() == http.get("/v1/gallery?name=shapes").json()
     assert (default["gallery"], default["gallery_version"], default["pictures"]) == ("shapes", served.version, 60)
     assert (default["default"], other["default"]) == (True, False)
-    assert set(default["rankings"]) == {"nearest", "cluster", "mixture"}
+    assert set(default["rankings"]) == {"nearest", "cluster", "mixture", "manifold"}
     assert not default["calibrated"]
     assert "not calibrated" in default["calibration_note"]
     found = ask(http, strokes=HOUSE, gallery=other["gallery"], limit=1)

@@ -103,7 +103,7 @@ def test_every_replica_hears_of_a_revocation_by_itself(uri: str, watching: tuple
     key, rings = watching
     assert all(ring.of_key(key) for ring in rings)
     assert main(["revoke", identity(key), "--keys", uri]) == 0
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 240
     while any(ring.of_key(key) for ring in rings):
         assert time.monotonic() < deadline, "a replica goes on with a revoked key"
         time.sleep(0.01)
@@ -119,14 +119,14 @@ def test_what_is_known_goes_on_without_the_file(tmp_path: Path, caplog: pytest.L
     try:
         for broken in (None, b"{", b"", b"\xff\xfe", b'{"format": 2}', b'{"format": 1, "secret": "5", "keys": []}'):
             path.unlink() if broken is None else replace(path, broken)
-            time.sleep(0.05)
+            time.sleep(0.15)
             assert ring.of_key(text) is not None
         complaints = [record.message for record in caplog.records if record.levelname == "ERROR"]
         assert len(complaints) == len(set(complaints)) >= 3, "each trouble is told once"
         assert not any(KeyFile.model_validate_json(whole).secret in line for line in complaints)
         revoked = made.model_copy(update={"revoked_at": made.created_at})
         replace(path, KeyFile(keys=(revoked,)).model_dump_json().encode())
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 240
         while ring.of_key(text):
             assert time.monotonic() < deadline, "the file is whole again, and nobody looks"
             time.sleep(0.01)

@@ -29,7 +29,7 @@ def test_ray_exports_what_was_recorded_under_the_names_that_the_dashboard_uses(s
         'ray_serve_deployment_replica_healthy{deployment="shards-0"}',
         *(f'ray_sketchray_stage_ms_sum{{stage="{stage}"}}' for stage in ("prepare", "encode", "search", "total")),
     }
-    address, deadline = metrics_address(served.pid), time.monotonic() + 30
+    address, deadline = metrics_address(served.pid), time.monotonic() + 240
     while missing := missing_in(httpx.get(address).text, missing):  # a gauge is told once after each setting
         assert time.monotonic() < deadline, missing
         time.sleep(0.5)

@@ -67,7 +67,7 @@ def expected(gallery: Gallery, query_D: np.ndarray, k: int, **options: Any) -> l
     return merge([gallery.shard(index).search(query_D[None], k, **options)[0] for index in shards], k)
 
 
-@pytest.mark.parametrize("ranking", ["nearest", "cluster", "mixture"])
+@pytest.mark.parametrize("ranking", ["nearest", "cluster", "mixture", "manifold"])
 def test_rankings_pages_and_filters(run: Callable[[Body], None], store: Store, encoder: Encoder, ranking: Any) -> None:
     async def body(local: LocalGraph) -> None:
         wanted = parse_filter("label is not null")
@@ -175,6 +175,6 @@ def test_a_swap_a_new_director_and_what_is_told(
         assert (await local.searcher.ready()).gallery_version == old.gallery_version
         assert old.default
         assert not old.calibrated
-        assert old.rankings == ["nearest", "cluster", "mixture"]
+        assert old.rankings == ["nearest", "cluster", "mixture", "manifold"]
 
     run(body)

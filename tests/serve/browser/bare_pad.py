@@ -10,6 +10,7 @@ from serve.canvas.assets import asset
 from serve.canvas.pad import EMPTY, SCRIPTS
 from serve.examples import examples
 from tests.serve.browser.hand import Fingers, Line, draw_with_mouse
+from tests.serve.browser.visitor import PATIENCE_MS
 
 THEME = """
   body { margin: 12px; font: 16px system-ui, sans-serif; --body-text-color: #1f2937; --border-color-primary: #d4d4d8;
@@ -39,6 +40,7 @@ class BarePad:
 
     def __init__(self, browser: Any, **context: Any) -> None:
         self.context = browser.new_context(**context)
+        self.context.set_default_timeout(PATIENCE_MS)
         self.page = self.context.new_page()
         self.complaints: list[str] = []
         self.page.on("console", lambda message: self.complaints.append(message.text))
@@ -99,7 +101,7 @@ class BarePad:
         pixels = self.page.locator("canvas").evaluate("canvas => canvas.toDataURL()")
         return hashlib.sha256(pixels.encode()).hexdigest()[:12]
 
-    def until(self, true: Callable[[], bool], seconds: float = 20) -> None:
+    def until(self, true: Callable[[], bool], seconds: float = 120) -> None:
         """Wait for what the browser does in its own time, such as telling the page of another colour scheme."""
         deadline = time.monotonic() + seconds
         while not true():

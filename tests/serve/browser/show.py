@@ -69,7 +69,7 @@ class Show:
             pictures=5000 if many else PICTURES,
             shards=2,
             model="show@1",
-            rankings=["nearest", "cluster", "mixture"] if many else ["nearest"],
+            rankings=["nearest", "cluster", "mixture", "manifold"] if many else ["nearest"],
             columns=[],
             calibrated=many,
             calibration_note="made up for the tests",

@@ -79,6 +79,10 @@ def test_an_older_answer_never_replaces_a_newer_one(visit_show: Any) -> None:
     held: list[Any] = []
     visitor.page.route("**/v1/search", lambda route: held.append(route))  # noqa: PLW0108 - playwright marks the function
     visitor.draw(ZIGZAG)
+    for _ in range(300):
+        visitor.page.wait_for_timeout(100)
+        if held:
+            break
     visitor.page.wait_for_timeout(500)
     (first,) = held  # one search at a time, however much was drawn meanwhile
     visitor.page.get_by_role("button", name="Clear").click()

@@ -12,7 +12,7 @@ from serve.keys import main
 from serve.limiter import Limiter
 from tests.serve.browser.hand import HEAD, draw_with_mouse
 from tests.serve.browser.show import Show, on_stage
-from tests.serve.browser.visitor import DESKTOP, PHONE
+from tests.serve.browser.visitor import DESKTOP, PATIENCE_MS, PHONE
 from tests.serve.replicas import access_by_keys
 
 pytestmark = pytest.mark.slow
@@ -32,6 +32,7 @@ class Locked:
         clock = lambda: self.seconds  # noqa: E731
         self.access = access_by_keys(self.uri, Limiter(clock), name="a", rate=Rate(100.0, 100.0), clock=clock)
         self.context = browser.new_context(**context)
+        self.context.set_default_timeout(PATIENCE_MS)
         self.page = self.context.new_page()
         self.complaints: list[str] = []
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))

@@ -1,6 +1,7 @@
 """A person at the page, and everything that the browser did behind their back."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlparse
 
@@ -16,6 +17,9 @@ PHONE: dict[str, Any] = {
 }
 
 
+PATIENCE_MS = 120_000  # on a machine that does much else
+
+
 class Visitor:
     """One visit to the page, in a browser context of its own.
 
@@ -28,10 +32,13 @@ class Visitor:
     def __init__(self, browser: Any, url: str, **context: Any) -> None:
         self.url = url
         self.context = browser.new_context(**context)
+        self.context.set_default_timeout(PATIENCE_MS)
         self.page = self.context.new_page()
         self.hosts: set[str] = set()
         self.complaints: list[str] = []
+        self.searches: set[Any] = set()  # those under way
         self.page.on("request", self._asked)
+        self.page.on("requestfinished", self._answered)
         self.page.on("requestfailed", self._failed)
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -42,8 +49,14 @@ class Visitor:
     def _asked(self, request: Any) -> None:
         if not request.url.startswith(("data:", "blob:")):
             self.hosts.add(urlparse(request.url).netloc)
+        if request.url.endswith("/v1/search"):
+            self.searches.add(request)
+
+    def _answered(self, request: Any) -> None:
+        self.searches.discard(request)
 
     def _failed(self, request: Any) -> None:
+        self.searches.discard(request)
         if "/v1/images/" in request.url and "ABORTED" in request.failure:
             return  # newer tiles came before a picture
         self.complaints.append(f"{request.url}: {request.failure}")
@@ -61,17 +74,21 @@ class Visitor:
         """Draw one line with the mouse."""
         draw_with_mouse(self.page, line)
 
-    def settle(self) -> list[str]:
-        """Wait until the results stay the same for a while; return their ids."""
+    def settle(self, until: Callable[[list[str]], bool] = bool) -> list[str]:
+        """Wait until no search is under way and the results stay the same for a while; return their ids.
+
+        Args:
+            until: what is true of the ids that are waited for; else it is any at all.
+        """
         before, quiet = self.ids(), 0
-        for _ in range(100):
+        for _ in range(600):
             self.page.wait_for_timeout(100)
             now = self.ids()
-            quiet = quiet + 1 if now == before else 0
+            quiet = quiet + 1 if now == before and until(now) and not self.searches else 0
             before = now
             if quiet == 8:
                 return now
-        raise AssertionError("the results never came to rest")
+        raise AssertionError(f"the results never came to rest, or were never those that are due: {before}")
 
     def drawing(self) -> str:
         """Return a digest of what the pad shows."""
