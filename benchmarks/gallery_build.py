@@ -1,6 +1,6 @@
 """Building a gallery beside a plain torch loop, and updating one per cent of it.
 
-    SKETCHRAY_DATA=... python benchmarks/gallery_build.py [--pictures 10000] [--size 224]
+    SKETCHRAY_DATA=... python -m benchmarks.gallery_build [--pictures 10000] [--size 224]
 
 The pictures are those of tiny-51's ``gallery`` folder under other names. The plain loop is one process: a
 ``DataLoader`` with as many decoding workers as the build has, then the same encoder in the same batches with as many
@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from running import job
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.running import job
 from jobs._index_config import IndexResources
 from sketchray.data.images import decode_image, to_rgb
 from sketchray.data.transforms import draft_side, prepare_photo

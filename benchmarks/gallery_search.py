@@ -173,6 +173,7 @@ def main() -> int:
                 "nearest, over bare faiss": ask(exact, queries),
                 "cluster, over nearest": ask(exact, queries, ranking="cluster"),
                 "mixture, over nearest": ask(exact, queries, ranking="mixture"),
+                "manifold, over nearest": ask(exact, queries, ranking="manifold"),
             }
             took = side_by_side(sides, args.repeats)
             plain, nearest = list(took.values())[:2]

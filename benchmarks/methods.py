@@ -1,8 +1,8 @@
 """All methods on tiny-51, beside their baseline and the frozen backbone: the tables of ``methods.md``.
 
-    SKETCHRAY_STORE=file:///tmp/bench SKETCHRAY_DATA=... python benchmarks/methods.py main
-    SKETCHRAY_STORE=file:///tmp/bench SKETCHRAY_DATA=... python benchmarks/methods.py ablations
-    SKETCHRAY_STORE=file:///tmp/bench SKETCHRAY_DATA=... python benchmarks/methods.py sweep
+    SKETCHRAY_STORE=file:///tmp/bench SKETCHRAY_DATA=... python -m benchmarks.methods main
+    SKETCHRAY_STORE=file:///tmp/bench SKETCHRAY_DATA=... python -m benchmarks.methods ablations
+    SKETCHRAY_STORE=file:///tmp/bench SKETCHRAY_DATA=... python -m benchmarks.methods sweep
 
 Finished runs and evaluations are found again, so it may be stopped and started.
 """
@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from running import job
+from benchmarks.running import job
 
 FROZEN = "frozen:efficientnet_lite0@128"
 METHODS = ("finetune", "rpkd", "clusterretri", "sbka", "ama")

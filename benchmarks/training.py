@@ -1,6 +1,6 @@
 """Samples a second of the train job over those of a plain torch loop: the throughput table of ``training.md``.
 
-    SKETCHRAY_DATA=... python benchmarks/training.py
+    SKETCHRAY_DATA=... python -m benchmarks.training
 
 Two Ray Train workers of one thread each, against one process of two threads (``training_plain.py``); they take turns.
 Startup is left out on both sides. About ten minutes on two cores, which have to be idle otherwise.
@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from running import job
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from benchmarks.running import job
 from jobs._cli import recipe_path
 from jobs._train_config import TrainConfig
 from jobs._train_fit import KEEP_MEMORY
@@ -47,7 +47,7 @@ def of_the_job(recipe: str, overrides: Sequence[str], store: Path, *, warmup: in
 
 def of_the_plain_loop(recipe: str, overrides: Sequence[str], *, warmup: int) -> Speed:
     """Run the plain loop, with the memory settings that the job gives its workers."""
-    command = [sys.executable, str(Path(__file__).with_name("training_plain.py")), f"--recipe={recipe}"]
+    command = [sys.executable, "-m", "benchmarks.training_plain", f"--recipe={recipe}"]
     command += [f"--warmup={warmup}", *overrides]
     done = subprocess.run(command, env=os.environ | KEEP_MEMORY, stdout=subprocess.PIPE, text=True, check=True)
     return Speed(**json.loads(done.stdout.splitlines()[-1]))

@@ -47,10 +47,12 @@ class Nodes:
 
 
 def kill_node(node: RayNode) -> None:
-    """Kill all of a node's processes at once."""
-    for process in node.record.family():
+    """Kill all of a node's processes at once; they are gone when this returns."""
+    family = node.record.family()
+    for process in family:
         with suppress(psutil.NoSuchProcess):
             process.kill()
+    psutil.wait_procs(family, timeout=10)
 
 
 def ranks_of(record: Record) -> list[psutil.Process]:

@@ -1,13 +1,15 @@
 """Kill parts of a training run, one after the other, and measure what was lost and how long it took: the kill matrix.
 
-    python -m benchmarks.training_kills [--recipe NAME] [--every STEPS] [key=value ...]
+    python -m benchmarks.training_kills [--part fixed|elastic] [--recipe NAME] [--every STEPS] [key=value ...]
 
-One run of `python -m jobs.train` (with a log of its steps) on three Ray nodes of this machine: a head that decodes, and
-two nodes with room for one worker each. What is killed is killed by SIGKILL, a node with all its processes at once. The
-run's losses are compared with those of a run of the same arguments that nobody disturbed.
+Each part is one run of `python -m jobs.train` (with a log of its steps) on three Ray nodes of this machine: a head that
+decodes, and two nodes with room for one worker each. What is killed is killed by SIGKILL, a node with all its processes
+at once. The run is ended one checkpoint after the last of it, and its losses are compared with those of a run of the
+same arguments that nobody disturbed.
 """
 
 import argparse
+import math
 import sys
 import tempfile
 import time
@@ -21,15 +23,32 @@ from benchmarks.training_watch import Loss, Run, loss_of
 # A worker asks for two CPUs of a node's three, the head has none for it: a node takes one worker, and decoding.
 HEAD_CPUS, NODE_CPUS = 1, 3
 ROOM = ("resources.cpus=2", "resources.max_failures=10")
-ELASTIC = "resources.min_workers=1"
+ELASTIC = ("resources.min_workers=1", "resources.grow_every_s=5")
+# One worker adds up in another order than two: in float64 the difference stays too small to grow within a run.
+EXACT = ("compute.precision=fp64",)
+LONG = 200  # checkpoints, more than any machine gets to: until a node that joins is seen, training goes on
 
 
 class Case(NamedTuple):
-    """What is killed, and how many steps after the last checkpoint; None while the workers set up."""
+    """What happens.
+
+    Attributes:
+        what: in words.
+        after: so many steps after a checkpoint; None while the workers set up.
+        act: does it, and returns the moment of it, seconds since the epoch.
+    """
 
     what: str
     after: int | None
-    kill: Callable[[Nodes, Run], None]
+    act: Callable[[Nodes, Run], float]
+
+
+class Part(NamedTuple):
+    """Cases of one run, in their order; arguments of it and of the undisturbed one, and arguments of it alone."""
+
+    cases: Sequence[Case]
+    arguments: Sequence[str] = ()
+    alone: Sequence[str] = ()
 
 
 class Outcome(NamedTuple):
@@ -50,77 +69,96 @@ class Outcome(NamedTuple):
     difference: float = 0.0
 
 
-def kill_worker(cluster: Nodes, _run: Run) -> None:
+def kill_worker(cluster: Nodes, _run: Run) -> float:
     """Kill one of the two workers' processes."""
     cluster.train_workers()[-1].kill()
+    return time.time()
 
 
-def replace_node(cluster: Nodes, _run: Run) -> None:
-    """Kill a node with a worker on it; another one comes."""
-    kill_node(cluster.node_with_rank())
-    cluster.fill(2, cpus=NODE_CPUS)
-
-
-def lose_node(cluster: Nodes, _run: Run) -> None:
+def lose_node(cluster: Nodes, _run: Run) -> float:
     """Kill a node with a worker on it; none comes."""
     kill_node(cluster.node_with_rank())
+    return time.time()
 
 
-def kill_driver(_cluster: Nodes, run: Run) -> None:
-    """Kill the job's own process; the command is given again at once, and now allows a single worker too."""
+def replace_node(cluster: Nodes, run: Run) -> float:
+    """Kill a node with a worker on it; another one comes."""
+    killed = lose_node(cluster, run)
+    cluster.fill(2, cpus=NODE_CPUS)
+    return killed
+
+
+def add_node(cluster: Nodes, run: Run) -> float:
+    """Let a node join where one was missing; the moment is that of the smaller group's last step."""
+    cluster.fill(2, cpus=NODE_CPUS)
+    run.wait_until(lambda: len(cluster.train_workers()) == 2, "two workers")
+    return run.steps()[-1][0]
+
+
+def kill_driver(_cluster: Nodes, run: Run) -> float:
+    """Kill the job's own process; the command is given again at once."""
     run.kill()
-    run.start(ELASTIC)
+    killed = time.time()
+    run.start()
+    return killed
 
 
-def cases(every: int) -> list[Case]:
-    """Return the matrix in its order; `every` is the number of steps between two checkpoints."""
-    return [
+def parts(every: int) -> dict[str, Part]:
+    """Return the matrix; `every` is the number of steps between two checkpoints."""
+    fixed = [
         Case("a worker", None, kill_worker),
         Case("a worker", every // 2, kill_worker),
         Case("a worker", 0, kill_worker),
         Case("a node; another joins", every // 2, replace_node),
         Case("the driver; run again", every // 2, kill_driver),
         Case("the driver; run again", 0, kill_driver),
-        Case("a node; none joins (elastic)", every // 2, lose_node),
     ]
+    elastic = [
+        Case("a node; none joins", every // 2, lose_node),
+        Case("nothing; a node joins", every // 2, add_node),
+        Case("the driver; run again", every // 2, kill_driver),
+    ]
+    return {"fixed": Part(fixed), "elastic": Part(elastic, EXACT, ELASTIC)}
 
 
-def matrix(cluster: Nodes, folder: Path, *, arguments: Sequence[str], every: int) -> list[Outcome]:
-    """Train twice, undisturbed and killed again and again, and compare.
+def matrix(cluster: Nodes, folder: Path, part: Part, *, arguments: Sequence[str], every: int) -> list[Outcome]:
+    """Train twice, killed again and again and undisturbed, and compare.
 
     Args:
-        cluster: with its head alone.
+        cluster: its nodes that lack are started.
         folder: to be made; stores and logs go there.
+        part: what is done.
         arguments: of the job, without its counts of steps.
-        every: steps between two checkpoints; a case takes two such spans.
+        every: steps between two checkpoints.
     """
-    steps = (2 * len(cases(every)) + 1) * every
-    counts = [f"{name}={every}" for name in ("checkpoint_every", "steps_per_epoch")] + [f"steps={steps}"]
+    folder.mkdir()
+    counts = [f"{name}={every}" for name in ("checkpoint_every", "steps_per_epoch")] + [f"steps={LONG * every}"]
+    arguments = [*arguments, *part.arguments, *counts, *ROOM]
+    killed = Run([*arguments, *part.alone], cluster, folder / "killed")
+    undisturbed = Run(arguments, cluster, folder / "undisturbed")
     cluster.fill(2, cpus=NODE_CPUS)
-    undisturbed = Run([*arguments, *counts, *ROOM], cluster, folder / "undisturbed")
+    killed.start()
+    outcomes = [_measure(case, cluster, killed, every) for case in part.cases]
+    end = outcomes[-1].step + every
+    curve = killed.first_losses(end)
     undisturbed.start()
-    undisturbed.finish()
-    run = Run([*arguments, *counts, *ROOM], cluster, folder / "killed")
-    run.start()
-    outcomes = [_measure(case, cluster, run, 2 * every * place) for place, case in enumerate(cases(every))]
-    run.finish()
-    pairs = zip(run.curve(), undisturbed.curve(), strict=True)
-    apart = [abs(mine["loss"] - theirs["loss"]) / abs(theirs["loss"]) for mine, theirs in pairs]
-    begins = [outcome.step - outcome.loss.steps for outcome in outcomes] + [steps]
-    spans = zip(outcomes, begins, begins[1:], strict=False)
+    pairs = zip(curve, undisturbed.first_losses(end), strict=True)
+    apart = [abs(mine - theirs) / abs(theirs) for mine, theirs in pairs]
+    resumed = [outcome.step - outcome.loss.steps for outcome in outcomes] + [end]
+    spans = zip(outcomes, resumed, resumed[1:], strict=False)
     return [outcome._replace(difference=max(apart[begin:end])) for outcome, begin, end in spans]
 
 
-def _measure(case: Case, cluster: Nodes, run: Run, checkpoint: int) -> Outcome:
-    """Do one case at the checkpoint at this step, or as long after it as it wants."""
+def _measure(case: Case, cluster: Nodes, run: Run, every: int) -> Outcome:
+    """Do one case at a checkpoint, or as long after it as it wants."""
     if case.after is None:
         run.wait_until(lambda: len(cluster.train_workers()) == 2, "two workers")
     else:
-        run.wait_for_step(checkpoint + case.after)
-    killed = time.time()
-    case.kill(cluster, run)
-    run.wait_until(lambda: loss_of(run.steps(), killed) is not None, "step after that")
-    loss = loss_of(run.steps(), killed)
+        # Beyond all that was done before the last case: a run that does steps again has not come to the next one.
+        run.wait_for_step(every * (math.ceil(run.furthest() / every) + 1) + case.after)
+    moment = case.act(cluster, run)
+    run.wait_until(lambda: loss_of(run.steps(), moment) is not None, "step after that")
+    loss = loss_of(run.steps(), moment)
     assert loss is not None
     outcome = Outcome(case, loss.furthest, loss, len(cluster.train_workers()))
     print(f"{case.what}: {loss.steps} steps lost, {loss.seconds:.1f} s, {outcome.workers} workers", file=sys.stderr)
@@ -143,16 +181,21 @@ def row(outcome: Outcome) -> str:
 def main() -> int:
     """Print the kill matrix."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", choices=["fixed", "elastic"], help="one of the two runs; without, both")
     parser.add_argument("--recipe", default="finetune-tiny51")
     parser.add_argument("--every", type=int, default=10, help="steps between two checkpoints")
     parser.add_argument("overrides", nargs="*", default=[])
     args = parser.parse_args()
     arguments = ["--recipe", args.recipe, *args.overrides]
-    with tempfile.TemporaryDirectory(prefix="kills-") as name:
-        folder = Path(name)
-        with nodes(folder / "cluster", head_cpus=HEAD_CPUS) as cluster:
-            outcomes = matrix(cluster, folder, arguments=arguments, every=args.every)
-    print("\n".join([HEADER, *map(row, outcomes)]))
+    print(HEADER)
+    with (
+        tempfile.TemporaryDirectory(prefix="kills-") as name,
+        nodes(Path(name) / "cluster", head_cpus=HEAD_CPUS) as cluster,
+    ):
+        for which, part in parts(args.every).items():
+            if args.part in (which, None):
+                outcomes = matrix(cluster, Path(name) / which, part, arguments=arguments, every=args.every)
+                print("\n".join(map(row, outcomes)), flush=True)
     return 0
 
 

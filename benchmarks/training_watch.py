@@ -1,20 +1,19 @@
-"""A training run as a process: its steps while they happen, its losses and its encoder afterwards."""
+"""A training run as a process: its steps while they happen, and its losses."""
 
-import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from benchmarks.training_cluster import Nodes
 from benchmarks.training_kills_job import STEP_LOG
-from jobs._checkpoints import Checkpoints, Metrics
+from jobs._checkpoints import Checkpoints
 from sketchray.storage import open_store
 
-PATIENCE_S = 180.0
+PATIENCE_S = 400.0
 PAUSE_S = 5.0  # a pause between two steps that is longer is no step but a restart
 
 Steps = list[tuple[float, int]]  # the seconds since the epoch at which a step was done, and its number
@@ -52,24 +51,9 @@ class Run:
         self._process.kill()
         self._process.wait()
 
-    def finish(self) -> None:
-        """Wait for the end.
-
-        Raises:
-            RuntimeError: it failed, or did not come to its end in time.
-        """
-        assert self._process is not None
-        try:
-            status = self._process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            status = None
-        if status != 0:
-            raise RuntimeError(f"the job ended with {status}: {self._output.read_text(errors='replace')[-3000:]}")
-
     def wait_for_step(self, step: int) -> None:
         """Wait until a step is done."""
-        self.wait_until(lambda: any(done >= step for _, done in self.steps()), f"step {step}")
+        self.wait_until(lambda: self.furthest() >= step, f"step {step}")
 
     def wait_until(self, true: Callable[[], bool], what: str) -> None:
         """Look ten times a second.
@@ -91,14 +75,20 @@ class Run:
         lines = [line.split() for line in self._log.read_text().splitlines()]
         return [(float(line[0]), int(line[1])) for line in lines if len(line) == 2]
 
-    def result(self) -> dict[str, Any]:
-        """Return what the job printed last."""
-        last: dict[str, Any] = json.loads(self._output.read_text(errors="replace").splitlines()[-1])
-        return last
+    def furthest(self) -> int:
+        """Return the number of the furthest step that was ever done, 0 before the first."""
+        return max((done for _, done in self.steps()), default=0)
 
-    def curve(self) -> list[Metrics]:
-        """Return the loss terms of every step."""
-        return Checkpoints(self._store.child(f"runs/{self.result()['run']}"), criterion=None).curve()
+    def first_losses(self, steps: int) -> list[float]:
+        """Wait until the losses of so many steps are stored, end the job, and return them."""
+        self.wait_until(lambda: len(self._losses()) >= steps, f"{steps} losses in the store")
+        self.kill()
+        return self._losses()[:steps]
+
+    def _losses(self) -> list[float]:
+        names = {entry.key.split("/")[1] for entry in self._store.list("runs/")}
+        curves = [Checkpoints(self._store.child(f"runs/{name}"), criterion=None).curve() for name in names]
+        return [terms["loss"] for curve in curves for terms in curve]
 
 
 class Loss(NamedTuple):

@@ -1,13 +1,13 @@
 """Train a recipe with several seeds, evaluate all of them and the frozen backbone in one run, and print a table.
 
-    SKETCHRAY_STORE=file:///tmp/bench SKETCHRAY_DATA=... python benchmarks/zero_shot.py rpkd-tiny51 --seeds 3
+    SKETCHRAY_STORE=file:///tmp/bench SKETCHRAY_DATA=... python -m benchmarks.zero_shot rpkd-tiny51 --seeds 3
 
 Finished runs are found again, so it may be stopped and started.
 """
 
 import argparse
 
-from running import job
+from benchmarks.running import job
 
 FROZEN = "frozen:efficientnet_lite0@128"
 METRICS = ("map@all[plain]", "map@200[min]", "p@4[k]", "p@100[k]", "hit@10")
