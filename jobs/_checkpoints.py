@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from jobs._driver import Driver
 from sketchray.storage import NotFound, Store
 
 Metrics = dict[str, float]
@@ -36,10 +37,12 @@ class Checkpoints:
     Args:
         store: the run's part of the store, ``runs/<name>``.
         criterion: name of the metric whose highest value is the best; None where nothing says which is.
+        driver: of the run; what it was taken from writes nothing any more. None where nobody else may come.
     """
 
-    def __init__(self, store: Store, *, criterion: str | None) -> None:
+    def __init__(self, store: Store, *, criterion: str | None, driver: Driver | None = None) -> None:
         self._states, self._losses, self._criterion = store.child("checkpoints"), store.child("losses"), criterion
+        self._driver = driver
 
     def write(self, folder: Path, checkpoint: Checkpoint, losses: Sequence[Metrics] = ()) -> None:
         """Store a state, then remove those that are neither the last nor the best now.
@@ -48,7 +51,12 @@ class Checkpoints:
             folder: its files.
             checkpoint: their step and metrics.
             losses: the terms of each step since the checkpoint before.
+
+        Raises:
+            Conflict: another process drives the run now.
         """
+        if self._driver is not None:
+            self._driver.check()
         name = _name(checkpoint.step)
         self._losses.write(f"{name}.json", json.dumps(list(losses)).encode())
         self._states.write(f"{name}.zip", _pack(folder))

@@ -74,12 +74,13 @@ def run_verb(
         print(f"{verb}: interrupted", file=sys.stderr)
         return 130
     except Exception as error:
+        leave()  # or a worker's log line could come after this one
         if told := mendable(error):
             print(f"{verb}: {told}", file=sys.stderr)
             return 2
         traceback.print_exc()
         print(f"{verb}: failed, and not by what it was told: {root(error)}", file=sys.stderr)
         return 1
-    leave()  # or a worker's log line could come after the last one
+    leave()  # likewise
     print(json.dumps(result), flush=True)
     return int(failed is not None and failed(result))

@@ -10,6 +10,7 @@ import ray.train
 from ray.train.torch import TorchTrainer
 
 from jobs._checkpoints import Checkpoints
+from jobs._driver import Driver
 from jobs._process_group import PATIENCE_S, NodeTorchConfig
 from jobs._tracking_run import RunTracking
 from jobs._train_config import TrainConfig
@@ -42,6 +43,7 @@ def fit(
     *,
     store: Store,
     name: str,
+    driver: Driver | None = None,
     board: Any = None,
     ship: Callable[[Worker], None] | None = None,
     callbacks: Sequence[Any] = (),
@@ -53,6 +55,8 @@ def fit(
         data: what it reads.
         store: where its checkpoints lie, under ``runs/<name>``.
         name: the run's; it is what finds the checkpoints again.
+        driver: of the run; its workers begin, keep and ship nothing once another process has taken over. None where
+            nobody else may come.
         board: the progress board's actor handle, None to show no progress.
         ship: called on every worker after the last step.
         callbacks: Ray Train's own.
@@ -65,12 +69,18 @@ def fit(
     os.environ.setdefault(*LOOK_EVERY)
     shared = ray.put(data)
     place = store.child(f"runs/{name}")
-    checkpoints = Checkpoints(place, criterion=config.criterion)
+    checkpoints = Checkpoints(place, criterion=config.criterion, driver=driver)
+
+    def check() -> None:
+        if driver is not None:
+            driver.check()
 
     def train_loop() -> None:
+        check()  # also when Ray Train begins again, since the last one failed by this
         worker = Worker(config, ray.get(shared), checkpoints)
         worker.run(board, RunTracking(config, store=place, name=name, step=worker.step, rank=worker.rank))
         if ship is not None:
+            check()
             ship(worker)
 
     attempt, reached = 1, checkpoints.last()

@@ -59,12 +59,12 @@ def run(
         return result | {"status": "found"}
     data = train_data(samples, config)
     card = CardWriter(config, run_id=run_id, data=data)
-    with sole_driver(store.child(f"runs/{run_id}"), f"run {run_id}"):
+    with sole_driver(store.child(f"runs/{run_id}"), f"run {run_id}") as driver:
         if finished():  # another driver has, meanwhile
             return result | {"status": "found"}
         connect()
         with progress(config.steps, "train", unit="step") as board:
-            checkpoints = fit(config, data, store=store, name=run_id, board=board, ship=ship)
+            checkpoints = fit(config, data, store=store, name=run_id, driver=driver, board=board, ship=ship)
     shipped = checkpoints.best() if config.ship == "best" else checkpoints.last()
     return result | {"status": "trained", "metrics": shipped.metrics if shipped else {}}
 

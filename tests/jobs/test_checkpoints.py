@@ -8,7 +8,8 @@ import pytest
 
 from jobs._checkpoint_writer import CheckpointWriter
 from jobs._checkpoints import Checkpoint, Checkpoints
-from sketchray.storage import NoSpace, Store, open_store
+from jobs._driver import Driver
+from sketchray.storage import Conflict, NoSpace, Store, open_store
 from sketchray.storage.folder import FolderStore
 
 
@@ -65,6 +66,17 @@ def test_before_the_first_there_is_none(store: Store, tmp_path: Path) -> None:
     checkpoints = Checkpoints(store, criterion="map")
     assert (checkpoints.last(), checkpoints.best(), checkpoints.curve()) == (None, None, [])
     assert restored(checkpoints, tmp_path / "r") == (None, None)
+
+
+def test_a_driver_that_was_taken_from_stores_none(store: Store, tmp_path: Path) -> None:
+    first = Driver(store, "first")
+    first.take("run", dead_s=0)
+    checkpoints = Checkpoints(store, criterion=None, driver=first)
+    checkpoints.write(state(tmp_path / "state", "1"), Checkpoint(1, {}))
+    Driver(store, "second").take("run", dead_s=0)
+    with pytest.raises(Conflict, match="drives it now"):
+        checkpoints.write(tmp_path / "state", Checkpoint(2, {}), [{"loss": 2.0}])
+    assert (steps_of(checkpoints.last()), checkpoints.curve()) == (1, [])
 
 
 class Killed(BaseException):

@@ -21,7 +21,7 @@ import torch
 
 from jobs import train
 from jobs._checkpoints import Checkpoints
-from jobs._driver import sole_driver
+from jobs._driver import DRIVER, Driver, sole_driver
 from jobs._train_config import TrainConfig
 from sketchray.config import ConfigError
 from sketchray.data.reading import DataConfig, read_samples
@@ -170,3 +170,19 @@ def test_a_job_whose_worker_and_then_driver_are_killed_ends_as_an_undisturbed_on
     assert losses(killed, again) == losses(whole, undisturbed)
     assert len(losses(whole, undisturbed)) == steps
     assert from_pretrained(again["encoder"]).fingerprint == from_pretrained(undisturbed["encoder"]).fingerprint
+
+
+def test_a_job_whose_run_another_process_took_over_ends_and_ships_nothing(mini_root: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    job = start(mini_root, store, steps=4000, resources={"max_failures": 0})
+    first = wait_for(job, lambda: list(store.glob("runs/*/checkpoints/*.json")), "a checkpoint")
+    place = open_store(str(first[0].parents[1]))
+    place.delete(DRIVER)
+    Driver(place, "another").take("the run", dead_s=0)
+    job.communicate(timeout=600)
+    assert job.returncode == 2
+    *_, told = (tmp_path / "store.log").read_text().splitlines()
+    assert told.startswith(f"train: {place.uri}: this process was not heard of for so long that ")
+    assert told.endswith(" drives it now")
+    assert place.exists(DRIVER)
+    assert not list(store.glob("encoders/*"))

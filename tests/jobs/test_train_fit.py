@@ -1,5 +1,6 @@
 """Ray Train is asked again where a process group could not be set up, which it does not retry itself."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import ray.train
 
 from jobs import _train_fit
 from jobs._checkpoints import Checkpoint, Checkpoints
+from jobs._driver import Driver
 from jobs._train_config import TrainConfig
 from jobs._train_data import TrainData
-from sketchray.storage import open_store
+from sketchray.storage import Conflict, open_store
 
 
 def fit(
@@ -65,6 +67,25 @@ def test_failures_between_which_training_got_on_are_not_in_a_row(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert fit(monkeypatch, tmp_path, failures=9, error=SETUP_FAILED, step_every=2) == 10
+
+
+def test_a_worker_of_a_driver_that_was_taken_from_does_not_begin(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store = open_store(str(tmp_path))
+    Driver(store.child("runs/run"), "another").take("run", dead_s=0)
+
+    class Trainer:
+        def __init__(self, _: TrainConfig, train_loop: Callable[[], None], **__: Any) -> None:
+            self.fit = train_loop
+
+    monkeypatch.setattr(_train_fit, "trainer", Trainer)
+    monkeypatch.setattr(_train_fit, "Worker", lambda *_: pytest.fail("it began"))
+    monkeypatch.setattr("ray.put", lambda value: value)
+    none: Any = {"sketch": pa.table({}), "photo": pa.table({})}
+    first = Driver(store.child("runs/run"), "first")
+    with pytest.raises(Conflict, match="drives it now"):
+        _train_fit.fit(TrainConfig(), TrainData([], none, {}, {}, ""), store=store, name="run", driver=first)
 
 
 def test_a_training_that_failed_too_often_is_not_begun_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
