@@ -1,4 +1,4 @@
-"""Who is let in, by what, and how often: the real application twice, over one file of keys and one limiter."""
+"""Who is let in, and by what: the real application twice, over one file of keys and one limiter."""
 
 import asyncio
 import re
@@ -14,53 +14,13 @@ from serve.auth import PUBLIC, Authenticate, Rate
 from serve.errors import ProblemError
 from serve.keyfile import KeyFileError
 from serve.keys import main
-from serve.limiter import Limiter
 from serve.models import Ready
 from serve.routes.health import FRESH_S, Probe
 from sketchray.storage import open_store
-from tests.serve.replicas import STROKES, Replica, access_by_keys
+from tests.serve.replicas import STROKES, Replica
+from tests.serve.two_replicas import SESSION, Site
 
-SESSION, PICTURE = "/v1/session", "/v1/images/known"
-
-
-class Clock:
-    """Set by hand."""
-
-    def __init__(self) -> None:
-        self.s = 1000.0
-
-    def __call__(self) -> float:
-        return self.s
-
-
-class Site:
-    """Two replicas of one endpoint."""
-
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], rate: Rate) -> None:
-        self.uri = str(folder / "keys.json")
-        self.capsys = capsys
-        self.clock = Clock()
-        self.key = self.create("ana")
-        limiter = Limiter(self.clock)
-        self.replicas = [
-            Replica(
-                access_by_keys(self.uri, limiter, name=f"replica-{n}", rate=rate, clock=self.clock),
-                base_url="https://sketch.example",
-            )
-            for n in range(2)
-        ]
-        self.http = self.replicas[0].http
-
-    def create(self, name: str, *options: str) -> str:
-        self.capsys.readouterr()
-        assert main(["create", name, "--keys", self.uri, *options]) == 0
-        return self.capsys.readouterr().out.strip()
-
-    def bearer(self, key: str | None = None) -> dict[str, str]:
-        return {"Authorization": f"Bearer {key or self.key}"}
-
-    def asked(self) -> int:
-        return sum(replica.searcher.asked for replica in self.replicas)
+PICTURE = "/v1/images/known"
 
 
 @pytest.fixture
@@ -265,67 +225,6 @@ def test_nothing_of_a_request_is_read_before_its_key(site: Site) -> None:
         return sent
 
     assert asyncio.run(live("/v1/search"))[0]["status"] == 401
-
-
-@pytest.fixture
-def narrow(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Site:
-    """With a rate of 2 questions a second, and 10 at once."""
-    return Site(tmp_path, capsys, Rate(2.0, 10.0))
-
-
-def ask_all(site: Site, times: int, headers: dict[str, str]) -> list[Any]:
-    """Ask the replicas in turn."""
-    return [site.replicas[n % 2].http.post("/v1/search", json=STROKES, headers=headers) for n in range(times)]
-
-
-def test_the_rate_of_a_key_holds_over_all_replicas(narrow: Site) -> None:
-    answers = ask_all(narrow, 30, narrow.bearer())
-    let_in = [answer for answer in answers if answer.status_code == 200]
-    assert len(let_in) == 10 == narrow.asked()
-    refused = next(answer for answer in answers if answer.status_code == 429)
-    assert refused.headers["retry-after"] == "1"
-    assert refused.json()["detail"] == "This key asks more often than it may; try again in a second."
-    narrow.clock.s += 2.5
-    assert sum(answer.status_code == 200 for answer in ask_all(narrow, 20, narrow.bearer())) == 5
-    narrow.clock.s += 60
-    assert sum(answer.status_code == 200 for answer in ask_all(narrow, 30, narrow.bearer())) == 10
-
-
-def test_a_session_has_the_rate_of_its_key(narrow: Site) -> None:
-    narrow.http.post(SESSION, json={"key": narrow.key})
-    by_cookie = [narrow.http.post("/v1/search", json=STROKES).status_code for _ in range(8)]
-    by_key = [answer.status_code for answer in ask_all(narrow, 8, narrow.bearer())]
-    assert by_cookie + by_key == [200] * 8 + by_key
-    assert by_key.count(200) == 2
-
-
-def test_keys_have_rates_of_their_own(narrow: Site) -> None:
-    fast = narrow.create("fast", "--rate", "100", "--burst", "50")
-    for replica in narrow.replicas:
-        replica.refresh()
-    let_in = sum(answer.status_code == 200 for answer in ask_all(narrow, 60, narrow.bearer(fast)))
-    assert let_in in (49, 50)  # less than a token may be left over in each replica
-    assert narrow.http.post("/v1/search", json=STROKES, headers=narrow.bearer()).status_code == 200
-
-
-def test_a_batch_costs_as_many_questions(narrow: Site) -> None:
-    def batch(count: int) -> Any:
-        return narrow.http.post("/v1/search:batch", json={"queries": [STROKES] * count}, headers=narrow.bearer())
-
-    assert batch(12).status_code == 422
-    narrow.clock.s += 60
-    assert batch(6).status_code == 200
-    refused = batch(6)
-    assert refused.status_code == 429
-    assert int(refused.headers["retry-after"]) >= 1
-    narrow.clock.s += 60
-    assert batch(10).status_code == 200
-
-
-def test_the_pictures_of_an_answer_cost_little(narrow: Site) -> None:
-    headers = narrow.bearer()
-    assert {narrow.http.get("/v1/images/known", headers=headers).status_code for _ in range(200)} == {200}
-    assert narrow.http.post("/v1/search", json=STROKES, headers=headers).status_code == 200
 
 
 def test_an_open_endpoint_asks_for_nothing() -> None:

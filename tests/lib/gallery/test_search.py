@@ -3,21 +3,13 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sketchray.gallery import (
-    Column,
-    Content,
-    EncoderRef,
-    Gallery,
-    GalleryError,
     Hit,
     IndexPlan,
     Ranking,
@@ -25,64 +17,11 @@ from sketchray.gallery import (
     shard_of,
 )
 from sketchray.gallery import finding as finding_module
-from sketchray.gallery.build import describe_version, encode_segment, place, row_schema
-from sketchray.gallery.codebooks import Codebooks, encode_codebooks
 from sketchray.gallery.filters import parse_filter
-from sketchray.gallery.publish import version_key
-from sketchray.gallery.segment import embedding_column
-from sketchray.ranking import Codebook, create_ranker
-from sketchray.ranking.codebook import Fitted, Walk, WalkPlan
-from sketchray.storage import open_store
+from tests.lib.gallery.search_model import DIMENSION, Model, Row, made_codebooks, unit, write
 
-DIMENSION = 8
-COLUMNS = (Column(name="price", type="int64"),)
 EXACT_KINDS = [IndexPlan(kind="flat"), IndexPlan(factory="SQ8"), IndexPlan(factory="IVF2,SQ8"), IndexPlan(kind="hnsw")]
 FULL = 1000.0  # effort that looks into every list
-
-
-@dataclass
-class Row:
-    vector_D: np.ndarray
-    label: str | None
-    price: int | None
-
-
-@dataclass
-class Model:
-    """What must be found: the rows by id, and the steps that made them, for the gallery to repeat."""
-
-    rows: dict[str, Row] = field(default_factory=dict)
-    steps: list[tuple[dict[str, Row], list[str]]] = field(default_factory=list)
-
-    def step(self, rows: dict[str, Row], gone: list[str]) -> None:
-        replaced = [sample_id for sample_id in (*gone, *rows) if sample_id in self.rows]
-        self.rows = {sample_id: row for sample_id, row in self.rows.items() if sample_id not in replaced} | rows
-        self.steps.append((rows, replaced))
-
-    def rank(
-        self, query_D: np.ndarray, ranking: Ranking, fusion: float, codebooks: Codebooks
-    ) -> list[tuple[float, str]]:
-        """Return (score, id) of every live row, best first."""
-        ids = sorted(self.rows)
-        if not ids:
-            return []
-        ranker = create_ranker(ranking) if ranking == "nearest" else create_ranker(ranking, fusion=fusion)
-        x_GD = np.stack([self.rows[sample_id].vector_D for sample_id in ids])
-        score_G = ranker.scorer(query_D[None], x_GD, codebooks.get(ranking))(slice(0, 1))[0]
-        return sorted(zip(score_G.tolist(), ids, strict=True), key=lambda pair: (-pair[0], pair[1]))
-
-
-def made_codebooks(seed: int) -> Codebooks:
-    """Return codebooks of three codewords a chunk that nobody fitted: any of them defines a ranking."""
-    rng, books = np.random.default_rng(seed), {}
-    fitted = Fitted(kind="kmeans", seed=seed, rows=1)
-    for name in ("cluster", "mixture"):
-        centres_MKC = (rng.normal(size=(2, 3, DIMENSION // 2)) / 3).astype(np.float32)
-        books[name] = Codebook(centres_MKC=centres_MKC, fitted=fitted)
-    walk = Walk(ends_KK=rng.dirichlet(np.ones(3), size=3).astype(np.float32), plan=WalkPlan())
-    centres_MKC = unit(rng.normal(size=(3, DIMENSION)))[None].astype(np.float32)
-    books["manifold"] = Codebook(centres_MKC=centres_MKC, fitted=fitted, walk=walk)
-    return books
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -93,69 +32,12 @@ def _unsynced() -> Iterator[None]:
         yield
 
 
-def table(rows: dict[str, Row]) -> pa.Table:
-    vectors = [row.vector_D for row in rows.values()]
-    x_ND = np.stack(vectors) if vectors else np.empty((0, DIMENSION), np.float32)
-    return pa.table(
-        [
-            list(rows),
-            [f"s3://b/{sample_id}" for sample_id in rows],
-            ["etag" for _ in rows],
-            [row.label for row in rows.values()],
-            [row.price for row in rows.values()],
-            embedding_column(x_ND),
-            [f"jpeg {sample_id} {row.price}".encode() for sample_id, row in rows.items()],
-        ],
-        schema=row_schema(DIMENSION, COLUMNS),
-    )
-
-
-def write(folder: str, model: Model, *, shards: int, plan: IndexPlan, codebooks: Codebooks) -> Gallery:
-    """Write the steps as a base and delta segments a shard."""
-    store, segments = open_store(folder), []
-    objects: dict[str, bytes] = {}
-    for shard in range(shards):
-        for number, (rows, gone) in enumerate(model.steps):
-            mine = {sample_id: row for sample_id, row in rows.items() if shard_of(sample_id, shards) == shard}
-            segment, data = encode_segment(
-                table(mine),
-                shard=shard,
-                plan=plan,
-                codebooks=codebooks,
-                kind="delta" if number else "base",
-                tombstones=[sample_id for sample_id in gone if shard_of(sample_id, shards) == shard],
-            )
-            segments.append(segment)
-            objects.update(data)
-    base = model.steps[0][0]
-    sample_ND = np.stack([row.vector_D for row in base.values()]) if base else np.empty((0, DIMENSION))
-    references, books = encode_codebooks(codebooks, sample_ND)
-    objects.update(books)
-    content = place(
-        Content(
-            encoder=EncoderRef(uri="made", fingerprint="0"),
-            dimension=DIMENSION,
-            shards=shards,
-            segments=tuple(segments),
-            columns=COLUMNS,
-            codebooks=references,
-        )
-    )
-    for key, stored in objects.items():
-        store.write(version_key(content.version(), key), stored)
-    return Gallery(store, describe_version("g", content, parent=None, source="made", rows=len(model.rows)))
-
-
 FILTERS: dict[str, Callable[[Row], bool]] = {
     "": lambda row: True,
     "price < 2": lambda row: row.price is not None and row.price < 2,
     "label is null or price = 3": lambda row: row.label is None or row.price == 3,
     "price > 9": lambda row: False,
 }
-
-
-def unit(x_ND: np.ndarray) -> np.ndarray:
-    return np.asarray(x_ND / np.linalg.norm(x_ND, axis=1, keepdims=True), dtype=np.float32)
 
 
 @st.composite
@@ -350,27 +232,6 @@ def test_an_index_finds_nearly_what_exact_search_finds(
                 assert len(hits) == 10
 
 
-def test_what_cannot_be_asked_is_refused(large: Model, tmp_path: Path) -> None:
-    shard = write(str(tmp_path), large, shards=1, plan=IndexPlan(), codebooks={}).shard(0)
-    query_BD = unit(np.ones((2, DIMENSION)))
-    broken_BD = query_BD.copy()
-    broken_BD[1, 3] = np.nan
-    for queries, options, message in (
-        (broken_BD, {}, "query 1 is not of unit length"),
-        (query_BD[:, :4], {}, "queries have shape"),
-        (query_BD, {"k": 0}, "k is 0"),
-        (query_BD, {"ranking": "cluster"}, "no codebook for cluster ranking; it can be ranked by: nearest"),
-        (query_BD, {"ranking": "best"}, "'best' is none of nearest, cluster, mixture, manifold"),
-        (query_BD, {"fusion": 0.5}, "nearest has none"),
-        (query_BD, {"ranking": "nearest", "min_score": float("nan")}, "min_score is not a number"),
-        (query_BD, {"effort": 0.0}, "effort is 0.0"),
-        (query_BD, {"filter": parse_filter("prise < 3")}, "price"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            shard.search(queries, **{"k": 1, **options})  # type: ignore[arg-type]
-    assert shard.search(np.empty((0, DIMENSION), np.float32), 3) == []
-
-
 def test_merge_passes_over_the_offset() -> None:
     a, b, c = (Hit(name, score, "u", None, {}, score) for name, score in (("a", 0.5), ("b", 0.5), ("c", 0.9)))
     assert merge([[b], [c, a]], 2) == [c, a]
@@ -379,47 +240,3 @@ def test_merge_passes_over_the_offset() -> None:
     for k, offset in ((-1, 0), (1, -1)):
         with pytest.raises(ValueError, match="negative"):
             merge([], k, offset=offset)
-
-
-@pytest.fixture
-def small() -> Model:
-    x_ND = unit(np.random.default_rng(3).normal(size=(40, DIMENSION)))
-    rows = {f"{i:02d}": Row(x_D, "cat", i) for i, x_D in enumerate(x_ND)}
-    model = Model()
-    model.step(rows, [])
-    model.step({"50": rows["00"], "03": rows["01"]}, ["02"])
-    return model
-
-
-def test_every_object_is_checked_before_it_is_parsed(small: Model, tmp_path: Path) -> None:
-    gallery = write(str(tmp_path), small, shards=1, plan=IndexPlan(factory="SQ8"), codebooks=made_codebooks(0))
-    content = gallery.manifest.content
-    names = ("vectors", "thumbnails", "tombstones", "index", "codes")
-    references = [ref for segment in content.segments for name in names if (ref := getattr(segment, name)) is not None]
-    references += [book.object for book in content.codebooks]
-    assert len(references) == 4 + 4 + 3  # a delta has no index, a base no tombstones
-    for reference in references:
-        good = gallery.store.read(reference.key)
-        flipped = bytearray(good)
-        flipped[len(good) // 2] ^= 1
-        for damaged, message in ((bytes(flipped), "altered"), (good[:-1], "truncated"), (b"", "truncated")):
-            gallery.store.write(reference.key, damaged)
-            with pytest.raises(GalleryError, match=rf"{reference.key}: .*{message}"):
-                gallery.shard(0)
-        gallery.store.write(reference.key, good)
-    assert gallery.shard(0).rows == len(small.rows)
-
-
-def test_vectors_that_cannot_be_compared_are_refused_by_name(small: Model, tmp_path: Path) -> None:
-    small.steps[1][0]["50"] = Row(np.zeros(DIMENSION, np.float32), None, None)
-    gallery = write(str(tmp_path), small, shards=1, plan=IndexPlan(), codebooks={})
-    with pytest.raises(GalleryError, match=r"vectors\.parquet: embedding 1 is not of unit length"):
-        gallery.shard(0)
-
-
-def test_an_id_that_lives_twice_is_refused(small: Model, tmp_path: Path) -> None:
-    small.steps[1] = (small.steps[1][0], ["02"])  # not 03, which the delta brings again
-    gallery = write(str(tmp_path), small, shards=1, plan=IndexPlan(factory="SQ8"), codebooks={})
-    for read in (gallery.shard, gallery.live):
-        with pytest.raises(GalleryError, match="an id of shard 0 lives in two segments"):
-            read(0)
