@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import requests
+
 from cluster.processes import Record, StartError, wait_ready
 from cluster.ray_head import LOOPBACK_ONLY, MIB, RayHead, head_env
 from cluster.store_server import StoreServer
@@ -119,7 +121,10 @@ class RayHosts:
 
 
 def _is_up(head: RayHead) -> bool:
-    return head.ready() and nodes_alive(head) != []
+    try:
+        return head.ready() and nodes_alive(head) != []
+    except requests.RequestException:  # it is coming up, or has just given up
+        return False
 
 
 def _start_store(host: Host, folder: Path) -> StoreServer:
