@@ -30,6 +30,8 @@ class AccessArgs(Config):
             ingress replica reads it.
         keys_poll_s: seconds between two looks of a replica at that file: so long a revoked key may go on.
         requests_per_second, burst: of a key that has no rate of its own, over all replicas.
+        limiter_timeout_s: seconds without an answer after which the limiter counts as away, and each replica goes by
+            its share of a rate.
         session_hours: how long a browser stays signed in.
         cors_origins: sites whose pages may call the API from a browser, with a key in a header, as
             ``https://shop.example``; ``*`` for all.
@@ -40,6 +42,7 @@ class AccessArgs(Config):
     keys_poll_s: float = Field(5.0, gt=0, allow_inf_nan=False)
     requests_per_second: float = Field(50.0, gt=0, allow_inf_nan=False)
     burst: float = Field(200.0, ge=1, allow_inf_nan=False)
+    limiter_timeout_s: float = Field(0.5, gt=0, allow_inf_nan=False)
     session_hours: float = Field(12.0, gt=0, le=24 * 365)
     cors_origins: tuple[str, ...] = ()
 
@@ -124,7 +127,7 @@ def open_access(args: AccessArgs, lease: Callable[[Ask], Awaitable[Grant]] | Non
     assert lease is not None
     ring = KeyRing(args.keys, every_s=args.keys_poll_s)
     ring.watch()
-    leases = Leases(lease, replica=secrets.token_hex(8))
+    leases = Leases(lease, replica=secrets.token_hex(8), timeout_s=args.limiter_timeout_s)
     return Access(Keys(ring, leases, Rate(args.requests_per_second, args.burst)), session_s, args.cors_origins)
 
 

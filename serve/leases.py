@@ -75,7 +75,7 @@ class Leases:
         *,
         replica: str,
         clock: Callable[[], float] = time.monotonic,
-        timeout_s: float = 0.5,
+        timeout_s: float,
     ) -> None:
         self._lease = lease
         self._replica = replica

@@ -91,7 +91,7 @@ def prometheus(installed: Callable[[str], str], head: RayHead, tmp_path: Path) -
         return answer["data"]
 
     try:
-        wait(lambda: httpx.get(f"http://{LOOPBACK}:{port}/-/ready").is_success)
+        wait(lambda: httpx.get(f"http://{LOOPBACK}:{port}/-/ready", timeout=60).is_success)
         yield ask
     finally:
         running.terminate()

@@ -97,5 +97,5 @@ def access_by_keys(
     clock: Callable[[], float],
 ) -> Access:
     """Return access by the keys of a file, with a clock that is set by hand."""
-    leases = Leases(limiter.lease, replica=name, clock=clock)
+    leases = Leases(limiter.lease, replica=name, clock=clock, timeout_s=0.5)
     return Access(Keys(KeyRing(uri, now=clock), leases, rate), session_s=3600, cors_origins=())

@@ -46,7 +46,9 @@ class Locked(NamedTuple):
         """Wait until every replica gives this answer: twenty in a row."""
         deadline, row = time.monotonic() + 240, 0
         while row < 20:
-            row = row + 1 if httpx.get(f"{self.url}/v1/gallery", headers=header).status_code == status else 0
+            row = (
+                row + 1 if httpx.get(f"{self.url}/v1/gallery", headers=header, timeout=60).status_code == status else 0
+            )
             assert time.monotonic() < deadline, f"not every replica says {status}"
 
     def search(self, header: dict[str, str]) -> httpx.Response:
@@ -66,6 +68,7 @@ def locked(
         "store": gallery_folder[0],
         "keys": keys,  # and no word of auth: keys are needed unless open is said
         "keys_poll_s": 0.25,
+        "limiter_timeout_s": 30.0,  # on a busy machine it is slow, and not away
         "poll_s": 0.25,
         "ingress": {"num_replicas": 2},
         "encoder": {"threads": 1},
@@ -81,12 +84,12 @@ def test_who_has_a_key_searches_and_who_has_lost_it_does_not(locked: Locked) -> 
     header = locked.create()
     answer = locked.search(header)
     assert len(answer.json()["results"]) == 3
-    with httpx.Client(base_url=locked.url) as browser:
+    with httpx.Client(base_url=locked.url, timeout=60) as browser:
         assert browser.post("/v1/session", json={"key": header["Authorization"].split()[1]}).status_code == 204
         assert browser.post("/v1/search", json=QUERY).json()["results"] == answer.json()["results"]
         picture = answer.json()["results"][0]["image"]
         assert browser.get(picture).headers["content-type"] == "image/jpeg"
-        assert httpx.get(f"{locked.url}{picture}").status_code == 401
+        assert httpx.get(f"{locked.url}{picture}", timeout=60).status_code == 401
         assert "connect_heartbeat" in browser.get("/config").text
         assert main(["revoke", header["Authorization"].split("_")[1], "--keys", locked.keys]) == 0
         locked.wait_until(401, header)
@@ -122,7 +125,10 @@ URLS = ("http://{}/x.png", "//{}/x.png", "\\\\{}\\x")
 
 def test_no_address_that_a_caller_sends_is_ever_opened(locked: Locked) -> None:
     header = locked.create()
-    with socket.create_server(("127.0.0.1", 0)) as bait, httpx.Client(base_url=locked.url, headers=header) as http:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as bait,
+        httpx.Client(base_url=locked.url, headers=header, timeout=60) as http,
+    ):
         host = f"127.0.0.1:{bait.getsockname()[1]}"
         svg = f'<svg xmlns="http://www.w3.org/2000/svg"><image href="http://{host}/x"/></svg>'.encode()
         for url in (form.format(host) for form in URLS):

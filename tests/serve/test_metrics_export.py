@@ -30,7 +30,9 @@ def test_ray_exports_what_was_recorded_under_the_names_that_the_dashboard_uses(s
         *(f'ray_sketchray_stage_ms_sum{{stage="{stage}"}}' for stage in ("prepare", "encode", "search", "total")),
     }
     address, deadline = metrics_address(served.pid), time.monotonic() + 240
-    while missing := missing_in(httpx.get(address).text, missing):  # a gauge is told once after each setting
+    while missing := missing_in(
+        httpx.get(address, timeout=60).text, missing
+    ):  # a gauge is told once after each setting
         assert time.monotonic() < deadline, missing
         time.sleep(0.5)
 

@@ -163,7 +163,7 @@ def test_a_bad_version_is_refused_by_name_and_the_old_one_goes_on(served: Served
     assert set(load.check(truth)) == {good}
     roll_back(gallery_store(store, SWAPS))
     deadline = time.monotonic() + SECONDS
-    while httpx.get(f"{served.url}/v1/gallery", params={"name": SWAPS}).json()["refused"] is not None:
+    while httpx.get(f"{served.url}/v1/gallery", params={"name": SWAPS}, timeout=60).json()["refused"] is not None:
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
