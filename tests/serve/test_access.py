@@ -46,9 +46,8 @@ class Locked(NamedTuple):
         """Wait until every replica gives this answer: twenty in a row."""
         deadline, row = time.monotonic() + 240, 0
         while row < 20:
-            row = (
-                row + 1 if httpx.get(f"{self.url}/v1/gallery", headers=header, timeout=60).status_code == status else 0
-            )
+            answer = httpx.get(f"{self.url}/v1/gallery", headers=header, timeout=60)
+            row = row + 1 if answer.status_code == status else 0
             assert time.monotonic() < deadline, f"not every replica says {status}"
 
     def search(self, header: dict[str, str]) -> httpx.Response:
