@@ -1,6 +1,7 @@
-"""Two gloo processes, started once, that run what tests send them: for everything that must be equal on N workers."""
+"""Two gloo processes, started once, for everything that must be equal on N workers; and a disk that is soon full."""
 
 import multiprocessing as mp
+import subprocess
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -56,3 +57,19 @@ def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranks]:
         pipe.send(None)
         process.join(20)
         process.kill()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A quarter of a mebibyte of disk; needs the right to mount."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(command, check=False, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("no mount command")
+    if mounted.returncode:
+        pytest.skip(f"not allowed to mount a tmpfs: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
@@ -71,22 +71,6 @@ def test_a_file_size_limit_is_reported_as_no_space_and_leaves_the_old_object(tmp
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert store.read("k") == b"old"
     assert [path.name for path in tmp_path.iterdir() if "tmp" in path.name] == []
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """One mebibyte of disk; needs the right to mount."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    try:
-        command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-        mounted = subprocess.run(command, check=False, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("no mount command")
-    if mounted.returncode:
-        pytest.skip(f"not allowed to mount a tmpfs: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
 
 
 def test_a_full_disk_is_reported_and_nothing_is_half_written(small_disk: Path) -> None:

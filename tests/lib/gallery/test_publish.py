@@ -1,9 +1,8 @@
 """Publishing is one compare-and-swap: of many publishers exactly one wins, and a failed one leaves the old version."""
 
 import importlib
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,21 +124,6 @@ def test_galleries_are_listed_when_they_have_a_current_version(
     publish_rows(make_rows(2), "a")
     store.write("galleries/unfinished/work/x/part-00000.parquet", b"")
     assert list(list_galleries(store)) == ["a", "b"]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(command, check=False, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("no mount command")
-    if mounted.returncode:
-        pytest.skip(f"not allowed to mount a tmpfs: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk_leaves_the_old_version_current_and_whole(make_rows: Rows, small_disk: Path) -> None:
