@@ -44,6 +44,15 @@ class Checkpoints:
         self._states, self._losses, self._criterion = store.child("checkpoints"), store.child("losses"), criterion
         self._driver = driver
 
+    def check_driver(self) -> None:
+        """Make sure that nobody else drives the run now.
+
+        Raises:
+            Conflict: another process does.
+        """
+        if self._driver is not None:
+            self._driver.check()
+
     def write(self, folder: Path, checkpoint: Checkpoint, losses: Sequence[Metrics] = ()) -> None:
         """Store a state, then remove those that are neither the last nor the best now.
 
@@ -55,8 +64,7 @@ class Checkpoints:
         Raises:
             Conflict: another process drives the run now.
         """
-        if self._driver is not None:
-            self._driver.check()
+        self.check_driver()
         name = _name(checkpoint.step)
         self._losses.write(f"{name}.json", json.dumps(list(losses)).encode())
         self._states.write(f"{name}.zip", _pack(folder))

@@ -71,16 +71,12 @@ def fit(
     place = store.child(f"runs/{name}")
     checkpoints = Checkpoints(place, criterion=config.criterion, driver=driver)
 
-    def check() -> None:
-        if driver is not None:
-            driver.check()
-
     def train_loop() -> None:
-        check()  # also when Ray Train begins again, since the last one failed by this
+        checkpoints.check_driver()  # also when Ray Train begins again, since the last one failed by this
         worker = Worker(config, ray.get(shared), checkpoints)
         worker.run(board, RunTracking(config, store=place, name=name, step=worker.step, rank=worker.rank))
         if ship is not None:
-            check()
+            checkpoints.check_driver()
             ship(worker)
 
     attempt, reached = 1, checkpoints.last()
