@@ -101,7 +101,7 @@ def test_without_the_token_nobody_runs_code_here(running: Running) -> None:
         assert requests.get(f"{running.head.dashboard_url}/{page}", timeout=120).status_code == 401, page
     without = {name: value for name, value in running.ray.env.items() if not name.startswith("RAY_AUTH")}
     submits = [*RAY, "job", "submit", f"--address={running.head.dashboard_url}", "--", "touch", "/tmp/ray/was-here"]
-    done = subprocess.run(submits, env=without, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(submits, env=without, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode != 0
     assert "Missing authentication token" in done.stderr
     assert requests.get(url, headers=running.head.headers(), timeout=120).json() == []

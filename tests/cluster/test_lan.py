@@ -53,7 +53,7 @@ def reaches(address: str, port: int = PORT) -> bool:
 
 
 def says(host: Host, *command: str) -> str:
-    return subprocess.run(host.inside.inside(command), capture_output=True, text=True, timeout=60, check=True).stdout
+    return subprocess.run(host.inside.inside(command), capture_output=True, text=True, timeout=240, check=True).stdout
 
 
 def test_hosts_have_their_own_name_disk_memory_and_processes(net: Lan) -> None:

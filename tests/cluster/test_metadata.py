@@ -17,13 +17,13 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "file").write_text("1")
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
     for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-q", "-m", "one"]):
-        subprocess.run(["git", "-C", str(tmp_path), *command], check=True, timeout=20)
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True, timeout=240)
     return tmp_path
 
 
 def test_verb_recipe_and_commit_are_kept_and_whether_the_commit_is_all(checkout: Path) -> None:
     head = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
-    commit = subprocess.run(head, check=True, capture_output=True, text=True, timeout=20).stdout.strip()
+    commit = subprocess.run(head, check=True, capture_output=True, text=True, timeout=240).stdout.strip()
     assert job_metadata(TRAIN, checkout) == {"verb": "train", "recipe": "rpkd-starter", "commit": commit}
     (checkout / "new").write_text("is no part of it")
     assert job_metadata(TRAIN, checkout)["commit"] == commit

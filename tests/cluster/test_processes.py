@@ -67,7 +67,7 @@ def test_a_child_without_the_mark_is_known_by_its_session(tmp_path: Path) -> Non
 
 def test_a_process_deaf_to_sigterm_is_killed(tmp_path: Path) -> None:
     record = launch(STUBBORN, tmp_path)
-    wait_ready(record, lambda: "deaf" in (tmp_path / "log").read_text(), what="it", log=tmp_path / "log", timeout=20)
+    wait_ready(record, lambda: "deaf" in (tmp_path / "log").read_text(), what="it", log=tmp_path / "log", timeout=240)
     end(record, grace=0.6)
     assert record.process() is None
 
@@ -75,7 +75,7 @@ def test_a_process_deaf_to_sigterm_is_killed(tmp_path: Path) -> None:
 def test_a_server_that_ends_at_once_is_reported_with_its_log(tmp_path: Path) -> None:
     record = launch("raise SystemExit('no port left')", tmp_path)
     with pytest.raises(StartError, match=r"the server ended at once(.|\n)*no port left"):
-        wait_ready(record, lambda: False, what="the server", log=tmp_path / "log", timeout=20)
+        wait_ready(record, lambda: False, what="the server", log=tmp_path / "log", timeout=240)
 
 
 def test_a_server_that_is_never_ready_is_ended(tmp_path: Path) -> None:

@@ -151,6 +151,7 @@ def losses(store: Path, result: dict[str, Any]) -> list[dict[str, float]]:
     return Checkpoints(open_store(str(store / "runs" / result["run"])), criterion=None).curve()
 
 
+@pytest.mark.timeout(2400)  # five times Ray's and its workers' start
 def test_a_job_whose_worker_and_then_driver_are_killed_ends_as_an_undisturbed_one(
     mini_root: Path, tmp_path: Path
 ) -> None:

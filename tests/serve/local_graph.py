@@ -64,7 +64,7 @@ class LocalGraph:
         self.parts = {"encoder": self.encoder, **{f"shards-{n}": group for n, group in enumerate(self.groups)}}
         self.graph = Graph(self.encoder, self.groups)  # type: ignore[arg-type]
         self.releases = Releases(galleries)
-        self.searcher = Searcher(self.graph, self.releases, pool=ThreadPoolExecutor(1), timeout_s=20)
+        self.searcher = Searcher(self.graph, self.releases, pool=ThreadPoolExecutor(1), timeout_s=60)
 
     async def new_director(self, store: Store) -> None:
         """Start a director that knows nothing; the one before is gone."""
@@ -79,7 +79,7 @@ class LocalGraph:
         )
         self.director.replica = director
 
-    async def until(self, true: Callable[[], bool], seconds: float = 20) -> None:
+    async def until(self, true: Callable[[], bool], seconds: float = 120) -> None:
         """Be an ingress that reports and obeys, until something is so."""
         async with asyncio.timeout(seconds):
             while not true():

@@ -46,13 +46,13 @@ class Locked(NamedTuple):
         """Wait until every replica gives this answer: twenty in a row."""
         deadline, row = time.monotonic() + 240, 0
         while row < 20:
-            answer = httpx.get(f"{self.url}/v1/gallery", headers=header, timeout=60)
+            answer = httpx.get(f"{self.url}/v1/gallery", headers=header, timeout=240)
             row = row + 1 if answer.status_code == status else 0
             assert time.monotonic() < deadline, f"not every replica says {status}"
 
     def search(self, header: dict[str, str]) -> httpx.Response:
         """Ask one question."""
-        return httpx.post(f"{self.url}/v1/search", json=QUERY, headers=header, timeout=60)
+        return httpx.post(f"{self.url}/v1/search", json=QUERY, headers=header, timeout=240)
 
 
 @pytest.fixture(scope="module")
@@ -79,16 +79,16 @@ def locked(
 
 def test_who_has_a_key_searches_and_who_has_lost_it_does_not(locked: Locked) -> None:
     assert locked.search({}).status_code == 401
-    assert httpx.get(f"{locked.url}/readyz", timeout=60).status_code == 200
+    assert httpx.get(f"{locked.url}/readyz", timeout=240).status_code == 200
     header = locked.create()
     answer = locked.search(header)
     assert len(answer.json()["results"]) == 3
-    with httpx.Client(base_url=locked.url, timeout=60) as browser:
+    with httpx.Client(base_url=locked.url, timeout=240) as browser:
         assert browser.post("/v1/session", json={"key": header["Authorization"].split()[1]}).status_code == 204
         assert browser.post("/v1/search", json=QUERY).json()["results"] == answer.json()["results"]
         picture = answer.json()["results"][0]["image"]
         assert browser.get(picture).headers["content-type"] == "image/jpeg"
-        assert httpx.get(f"{locked.url}{picture}", timeout=60).status_code == 401
+        assert httpx.get(f"{locked.url}{picture}", timeout=240).status_code == 401
         assert "connect_heartbeat" in browser.get("/config").text
         assert main(["revoke", header["Authorization"].split("_")[1], "--keys", locked.keys]) == 0
         locked.wait_until(401, header)
@@ -126,7 +126,7 @@ def test_no_address_that_a_caller_sends_is_ever_opened(locked: Locked) -> None:
     header = locked.create()
     with (
         socket.create_server(("127.0.0.1", 0)) as bait,
-        httpx.Client(base_url=locked.url, headers=header, timeout=60) as http,
+        httpx.Client(base_url=locked.url, headers=header, timeout=240) as http,
     ):
         host = f"127.0.0.1:{bait.getsockname()[1]}"
         svg = f'<svg xmlns="http://www.w3.org/2000/svg"><image href="http://{host}/x"/></svg>'.encode()

@@ -125,7 +125,7 @@ def test_forms_that_cannot_be_read_are_sentences_too(post: Post) -> None:
 
 @pytest.mark.slow
 def test_it_goes_through_the_encoder_deployment(served: Any) -> None:
-    with httpx.Client(base_url=served.url, timeout=60) as http:
+    with httpx.Client(base_url=served.url, timeout=240) as http:
         for picture in list(served.pictures.values())[:3]:
             answer = http.post("/v1/explain", json={"strokes": HOUSE, "id": picture.id})
             check(answer, served.encoder, Strokes.from_json(HOUSE), picture.jpeg)

@@ -184,7 +184,7 @@ def test_damaged_pictures_and_strokes(served: Any, count: int) -> None:
             assert answer.headers["content-type"] == "application/problem+json", number
             assert len(answer.json()["detail"]) < 500, number
 
-    with httpx.Client(base_url=served.url, timeout=60) as client, ThreadPoolExecutor(CALLERS) as pool:
+    with httpx.Client(base_url=served.url, timeout=240) as client, ThreadPoolExecutor(CALLERS) as pool:
         warm = count // 10
         list(pool.map(ask, range(warm)))
         names = replicas(served.pid)

@@ -40,7 +40,7 @@ def check(operation: Any, mode: GenerationMode, count: int, excluded: list[Any])
     def ask(case: Any) -> None:
         nonlocal asked
         asked += 1
-        answer = case.call(timeout=30)
+        answer = case.call(timeout=240)
         assert answer.status_code < 500, answer.text
         if len(answer.request.url or "") > LONGEST_URL:
             return  # the HTTP server itself refuses it

@@ -25,7 +25,7 @@ Scored = list[tuple[str, float]]
 
 @pytest.fixture(scope="module")
 def http(served: Any) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=served.url, timeout=60) as client:
+    with httpx.Client(base_url=served.url, timeout=240) as client:
         yield client
 
 

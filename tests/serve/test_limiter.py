@@ -221,7 +221,7 @@ def test_a_limiter_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
         raise AssertionError("nobody waits that long")
 
     async def live() -> list[float]:
-        leases = Leases(never, replica="a", timeout_s=1.0)
+        leases = Leases(never, replica="a", timeout_s=4.0)
         took_s = []
         for _ in range(100):
             began = time.perf_counter()
@@ -232,6 +232,6 @@ def test_a_limiter_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr("serve.leases.AWAY_S", 0.05)
     took_s = asyncio.run(live())
-    assert took_s[0] > 1.0
-    assert max(took_s[1:]) < 0.5, "only the first question waits, not those that come while it is looked for again"
+    assert took_s[0] >= 4.0
+    assert max(took_s[1:]) < 3.0, "only the first question waits, not those that come while it is looked for again"
     assert asked > 1

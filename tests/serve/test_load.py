@@ -107,7 +107,7 @@ def url() -> Iterator[str]:
 
 
 def test_a_closed_load_counts_what_is_answered_and_what_is_turned_away(url: str) -> None:
-    plan = Plan(url=url, queries=("{}", '{"a": 1}'), clients=3, seconds=0.5, keep=True)
+    plan = Plan(url=url, queries=("{}", '{"a": 1}'), clients=3, seconds=2, keep=True)
     with start_load(plan) as running:
         done = running.wait()
     assert len(done.answers) == len(_Endpoint.asked) > 6

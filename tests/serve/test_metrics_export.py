@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_ray_exports_what_was_recorded_under_the_names_that_the_dashboard_uses(served: Any) -> None:
-    with httpx.Client(base_url=served.url, timeout=60) as http:
+    with httpx.Client(base_url=served.url, timeout=240) as http:
         assert http.post("/v1/search", json={"strokes": HOUSE}).status_code == 200
         assert http.post("/v1/search", json={"strokes": []}).status_code == 422
     missing = {
@@ -31,7 +31,7 @@ def test_ray_exports_what_was_recorded_under_the_names_that_the_dashboard_uses(s
     }
     address, deadline = metrics_address(served.pid), time.monotonic() + 240
     while missing := missing_in(
-        httpx.get(address, timeout=60).text, missing
+        httpx.get(address, timeout=240).text, missing
     ):  # a gauge is told once after each setting
         assert time.monotonic() < deadline, missing
         time.sleep(0.5)

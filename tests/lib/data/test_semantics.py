@@ -81,7 +81,7 @@ def convert(folder: Path, lines: str, masks: object) -> subprocess.CompletedProc
     arguments = [str(folder / name) for name in ("cid_mask.pickle", "cname_cid.txt", "out.npz")]
     command = [sys.executable, "-m", "sketchray.data.semantics", *arguments]
     environment = {"PYTHONPATH": str(Path(__file__).parents[3] / "lib"), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
 
 
 def test_the_published_pickle_is_converted(tmp_path: Path) -> None:

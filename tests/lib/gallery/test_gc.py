@@ -250,7 +250,7 @@ class Turns:
             yield
             return
         with self.changed:
-            assert self.changed.wait_for(lambda: self.now == me, timeout=60)
+            assert self.changed.wait_for(lambda: self.now == me, timeout=240)
             try:
                 yield
             finally:

@@ -49,7 +49,7 @@ def test_another_process_on_other_threads_finds_the_same_fingerprint(encoder: En
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=240,
     )
     assert told.stdout.strip() == encoder.fingerprint == read_package_config(zoo.DEFAULT)["fingerprint"]
 
