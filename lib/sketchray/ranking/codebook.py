@@ -58,18 +58,22 @@ class WalkPlan(Config):
     """How codewords are joined; see `sketchray.ranking.manifold` for the formulas.
 
     Attributes:
-        codewords: K, or ``auto``: twice the root of the number of rows.
-        neighbours: codewords that each row is shared by.
+        codewords: K, or ``auto``: twice ``finer`` times the root of the number of rows, and half of it at most.
+        walks: how many are averaged, each over coarse codewords of its own.
+        finer: codewords for each coarse one.
+        neighbours: coarse codewords that each row is shared by.
         tau_graph: temperature of the shares.
         go_on: probability that a walk goes on at each step.
         tau: temperature at which the best of what a walk reaches counts.
     """
 
     codewords: Annotated[int, Field(ge=1, le=MAX_CODEWORDS)] | Literal["auto"] = "auto"
+    walks: int = Field(default=5, ge=1)
+    finer: int = Field(default=4, ge=1)
     neighbours: int = Field(default=5, ge=1)
     tau_graph: float = Field(default=0.05, ge=0.005)
     go_on: float = Field(default=0.99, ge=0, lt=1)
-    tau: float = Field(default=0.025, ge=0.005)
+    tau: float = Field(default=0.05, ge=0.005)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -197,10 +201,15 @@ class Codebook:
             raise ValueError(f"{name} embeddings have {x.shape[1]} dimensions, the codebook has {self.dimension}")
         return x
 
+    @cached_property
+    def _exact(self) -> tuple[Floats, Floats]:
+        """The codewords in float64, (M, C, K), and their squared lengths, (M, K)."""
+        centres_MKC = self.centres_MKC.astype(np.float64)
+        return centres_MKC.transpose(0, 2, 1), (centres_MKC**2).sum(axis=2)
+
     def _distances(self, x_ND: Floats) -> Floats:
-        x_NMC, centres_MKC = x_ND.reshape(len(x_ND), self.chunks, -1), self.centres_MKC.astype(np.float64)
-        product_MNK = np.matmul(x_NMC.transpose(1, 0, 2), centres_MKC.transpose(0, 2, 1))
-        length_NM, length_MK = (x_NMC**2).sum(axis=2), (centres_MKC**2).sum(axis=2)
+        x_NMC, (centres_MCK, length_MK) = x_ND.reshape(len(x_ND), self.chunks, -1), self._exact
+        product_MNK, length_NM = np.matmul(x_NMC.transpose(1, 0, 2), centres_MCK), (x_NMC**2).sum(axis=2)
         return np.maximum(rounded(length_NM[:, :, None] - 2 * product_MNK.transpose(1, 0, 2) + length_MK), 0)
 
     def to_bytes(self) -> bytes:

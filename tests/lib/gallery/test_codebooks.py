@@ -61,7 +61,7 @@ def test_the_number_of_codewords_is_chosen_once_for_both() -> None:
     x_ND, plan = made(64), FitPlan(seed=3)
     books = fit_codebooks(x_ND, plan)
     selection = select_codewords(x_ND, criteria=("silhouette",), seed=3)
-    assert books["manifold"].codewords == 16  # twice the root of the rows
+    assert books["manifold"].codewords == 32  # one for two rows, where there are few
     for name in ("cluster", "mixture"):
         book = books[name]
         assert book.fitted.selection == selection

@@ -168,7 +168,7 @@ def test_a_walk_is_fitted_again_over_as_many_codewords_as_the_rows_want_by_then(
     grown = follow(gallery, make_rows(64))
     again = compact_gallery(grown, threshold=0.0)
     assert again.refitted == ("manifold",)
-    assert [one.codebooks()["manifold"].codewords for one in (gallery, again.gallery)] == [9, 16]
+    assert [one.codebooks()["manifold"].codewords for one in (gallery, again.gallery)] == [10, 32]
 
 
 def test_codebooks_that_a_gallery_lacks_are_fitted_when_asked_for(make_rows: Rows, publish_rows: Publisher) -> None:

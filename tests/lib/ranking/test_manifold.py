@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sketchray.config import ConfigError
 from sketchray.ranking import Codebook, create_ranker
 from sketchray.ranking.codebook import Fitted, Walk, WalkPlan
-from sketchray.ranking.manifold import walk_ends
+from sketchray.ranking.kmeans import kmeans
+from sketchray.ranking.manifold import mean_ends, walk_ends
 
 
 def unit(x_ND: np.ndarray) -> np.ndarray:
@@ -53,6 +54,47 @@ def test_a_walk_ends_where_the_sum_of_all_walks_does(
     np.testing.assert_allclose(ends_KK.sum(axis=1), 1, rtol=0, atol=1e-9)
     monkeypatch.setattr("sketchray.ranking.manifold.BLOCK", 7)
     np.testing.assert_allclose(walk_ends(x_ND, centres_KD, plan), ends_KK, rtol=0, atol=1e-12)
+
+
+def slow_mean(x_ND: np.ndarray, centres_KD: np.ndarray, plan: WalkPlan, *, seed: int) -> np.ndarray:
+    """Return the mean of the walks, row by row: which codeword and which coarse one it lies in."""
+
+    def nearest(x: np.ndarray, centres: np.ndarray) -> int:
+        cosine = [sum(a * b for a, b in zip(x.tolist(), centre, strict=True)) for centre in centres.tolist()]
+        return cosine.index(max(cosine))
+
+    codewords = len(centres_KD)
+    coarse, total = -(-codewords // plan.finer), np.zeros((codewords, codewords))
+    for walk in range(plan.walks):
+        coarse_LD = unit(kmeans(x_ND, coarse, seed=seed + walk))
+        held = [(nearest(x, centres_KD), nearest(x, coarse_LD)) for x in x_ND]
+        walked = slow_ends(x_ND, coarse_LD, plan).tolist()
+        for k in range(codewords):
+            starts = [b for a, b in held if a == k] or [nearest(centres_KD[k], coarse_LD)]
+            for start in starts:
+                for end, share in enumerate(walked[start]):
+                    into = [a for a, b in held if b == end] or [nearest(coarse_LD[end], centres_KD)]
+                    for j in into:
+                        total[k, j] += share / (len(into) * len(starts) * plan.walks)
+    return total
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"walks": 1, "finer": 1}, {"walks": 3, "finer": 2, "go_on": 0.5}, {"finer": 99}]
+)
+def test_the_mean_of_walks_goes_through_the_rows(options: dict[str, Any], blobs: Any) -> None:
+    x_ND, plan = unit(blobs(rows=8)), WalkPlan(**options)
+    centres_KD = np.concatenate([x_ND[::3], -x_ND[:1]])  # the last is no row's nearest
+    ends_KK = mean_ends(x_ND, centres_KD, plan, seed=3)
+    np.testing.assert_allclose(ends_KK, slow_mean(x_ND, centres_KD, plan, seed=3), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(ends_KK.sum(axis=1), 1, rtol=0, atol=1e-9)
+
+
+def test_one_walk_over_codewords_no_finer_is_that_walk(blobs: Any) -> None:
+    x_ND, plan = unit(blobs()), WalkPlan(walks=1, finer=1)
+    centres_KD = unit(kmeans(x_ND, 11, seed=4))
+    ends_KK = mean_ends(x_ND, centres_KD, plan, seed=4)
+    np.testing.assert_allclose(ends_KK, walk_ends(x_ND, centres_KD, plan), rtol=0, atol=1e-12)
 
 
 def test_a_codeword_that_is_no_rows_neighbour_stays_alone() -> None:
@@ -98,7 +140,8 @@ def test_it_lies_between_the_least_and_the_largest_distance(
 ) -> None:
     rng = np.random.default_rng(seed)
     x_ND, query_BD = rng.normal(size=(40, 5)), rng.normal(size=(3, 5))
-    book = create_ranker("manifold", codewords=codewords, go_on=go_on, tau=tau, seed=seed).fit(x_ND)
+    options: dict[str, Any] = {"walks": 1, "finer": 1} if go_on == 0 else {}
+    book = create_ranker("manifold", codewords=codewords, go_on=go_on, tau=tau, seed=seed, **options).fit(x_ND)
     assert book is not None
     plain, spread = book.squared_distances(query_BD), book.distances(query_BD)
     assert (spread >= plain.min(axis=2, keepdims=True) - 1e-6).all()
@@ -127,12 +170,12 @@ def test_what_hangs_together_is_found_from_one_end() -> None:
 def test_a_codeword_for_every_item_and_no_step_is_plain_retrieval() -> None:
     rng = np.random.default_rng(1)
     gallery_GD, query_BD = rng.normal(size=(60, 8)), unit(rng.normal(size=(5, 8)))
-    ranker, plain = create_ranker("manifold", codewords=60, go_on=0.0), create_ranker("nearest")
+    ranker, plain = create_ranker("manifold", codewords=60, walks=1, finer=1, go_on=0.0), create_ranker("nearest")
     _, row_BK = ranker.searcher(gallery_GD, ranker.fit(gallery_GD)).search(query_BD, 60)
     np.testing.assert_array_equal(row_BK, plain.searcher(gallery_GD, None).search(query_BD, 60)[1])
 
 
-@pytest.mark.parametrize(("rows", "codewords"), [(1, 1), (3, 3), (100, 20), (3600, 120)])
+@pytest.mark.parametrize(("rows", "codewords"), [(1, 1), (3, 1), (100, 50), (3600, 480)])
 def test_the_number_of_codewords_grows_with_the_root_of_the_rows(rows: int, codewords: int) -> None:
     codebook = create_ranker("manifold").fit(np.random.default_rng(0).normal(size=(rows, 4)))
     assert codebook is not None
@@ -146,7 +189,9 @@ def test_it_does_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     assert codebook.codewords == 11
 
 
-@pytest.mark.parametrize("options", [{"go_on": 1.0}, {"tau": 0.0}, {"tau_graph": 0.0}, {"neighbours": 0}])
+@pytest.mark.parametrize(
+    "options", [{"go_on": 1.0}, {"tau": 0.0}, {"tau_graph": 0.0}, {"neighbours": 0}, {"walks": 0}, {"finer": 0}]
+)
 def test_a_walk_without_an_end_and_other_nonsense_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=rf"ranking\.{next(iter(options))}"):
         create_ranker("manifold", **options)
