@@ -1,13 +1,15 @@
 """What an encoder, or the mean of several, is worth on tiny-51's unseen classes: the tables of ``quality.md``.
 
     SKETCHRAY_DATA=... python benchmarks/quality.py ENCODER [ENCODER ...] [--norms] [--centre] [--fold SEED] [--seeds N]
+        [--rankings NAME ...]
 
 One thread, no Ray. Queries are the unseen classes' vector drawings, the gallery their photographs. Beside retrieval it
 measures what adaptation to sketches may spoil: how often a photo's nearest other photo is of its class. With
 ``--centre`` the modalities' means, over 1,000 seen samples each, are taken out first; several encoders are averaged.
 With ``--norms`` it is the first one's backbone as pretrained that is measured, with norms of their own for sketches.
 With ``--fold`` it is measured on the eight seen classes that ``data.held_out=8 data.held_out_seed=SEED`` leaves out of
-training, 120 photographs of each. Figures of rankings with a codebook are means over so many seeds of it.
+training, 120 photographs of each. Figures of rankings with a codebook are means over so many seeds of it, with the
+standard deviation of mAP@all beside.
 """
 
 import argparse
@@ -84,6 +86,7 @@ def main() -> int:
     parser.add_argument("--centre", action="store_true")
     parser.add_argument("--fold", type=int, metavar="SEED")
     parser.add_argument("--seeds", type=int, default=1, metavar="N")
+    parser.add_argument("--rankings", nargs="+", choices=RANKERS, default=RANKERS, metavar="NAME")
     options = parser.parse_args()
     if options.fold is not None and (options.norms or options.centre):
         parser.error("--norms and --centre look at all seen samples, those of the fold too")
@@ -99,7 +102,7 @@ def main() -> int:
     queries_QD, photos_GD = embedded(encoder, queries, "sketch"), embedded(encoder, photos, "photo")
     query_classes, photo_classes = queries["class_name"].to_pylist(), photos["class_name"].to_pylist()
     found: dict[str, object] = {"photo 1-NN": round(photo_neighbours(photos_GD, photo_classes), 4)}
-    for name in RANKERS:
+    for name in options.rankings:
         results = []
         for seeded in [{}] if name == "nearest" else [{"seed": seed} for seed in range(options.seeds)]:
             ranker = create_ranker(name, **seeded)
@@ -108,7 +111,8 @@ def main() -> int:
             results.append(result.metrics)
             if codebook is not None:
                 found.setdefault(f"{name} K", codebook.codewords)
-        found[name] = {key: round(float(np.mean([metrics[key] for metrics in results])), 4) for key in METRICS}
+        means = {key: round(float(np.mean([metrics[key] for metrics in results])), 4) for key in METRICS}
+        found[name] = means | {"sd": round(float(np.std([metrics[METRICS[0]] for metrics in results])), 4)}
     print(json.dumps(vars(options) | found))
     return 0
 
