@@ -33,8 +33,8 @@ On one core of a busy two-core x86-64 virtual machine: CPU time of one thread, b
 in torch's own memory format and with channels last (`python benchmarks/backbones.py`, random weights). MiB is what one
 picture more in a batch takes. mAP@all is the bare backbone's, nearest, at 128 px on tiny-51's 12 unseen classes, as
 `python -m jobs.evaluate --recipe rpkd-tiny51 'encoders=[frozen:NAME@128]'` has it. A dash: not measured; of the hub's
-weights, which were not at hand, no quality is. All were taken in one run; of seven that were taken again an hour later,
-while the host was busier, most took 1.1 to 1.8 times as long. So a row is to be read beside the others.
+weights, which were not at hand, no quality is. All were taken in one run; seven that were taken again an hour later
+took 0.9 to 1.5 times as long. So a row is to be read beside the others, and small differences say nothing.
 
 {measured}
 
