@@ -26,7 +26,7 @@ def deploy(
     version: str | None = None,
     config: Path = CONFIG,
     listen: str = LOOPBACK,
-    timeout: float = 180.0,
+    timeout: float = 600.0,
 ) -> dict[str, Any]:
     """Deploy and wait until ``/readyz`` answers 200.
 
@@ -52,7 +52,10 @@ def deploy(
     (application,) = document["applications"]
     application["args"] = application.get("args", {}) | args
     url, headers = f"{head.dashboard_url}/api/serve/applications/", head.headers()
-    answer = requests.put(url, json=document, headers=headers, timeout=timeout)
+    try:
+        answer = requests.put(url, json=document, headers=headers, timeout=timeout)
+    except requests.RequestException as error:
+        raise DeployError(f"Serve was not reached: {error}") from error
     if not answer.ok:
         raise DeployError(f"Serve refused the configuration: {answer.text.strip()[-1000:]}")
     deadline = time.monotonic() + timeout
@@ -60,7 +63,14 @@ def deploy(
     told = ""
     while time.monotonic() < deadline:
         time.sleep(0.5)
-        details = requests.get(url, headers=headers, timeout=30)
+        try:
+            details = requests.get(url, headers=headers, timeout=30)
+        except requests.Timeout as error:  # of a busy machine
+            told = str(error)
+            continue
+        except requests.RequestException as error:
+            raise DeployError(f"Serve was not reached: {error}") from error
+        told = ""
         state = details.json().get("applications", {}).get(application["name"], {}) if details.ok else {}
         if state.get("status") == "DEPLOY_FAILED":
             raise DeployError(last_line(state.get("message", "")))

@@ -83,7 +83,7 @@ class RayHead(BaseModel):
 
 
 def start_ray(
-    state_dir: Path, *, env: Mapping[str, str], cpus: int | None = None, timeout: float = 90.0, attempts: int = 3
+    state_dir: Path, *, env: Mapping[str, str], cpus: int | None = None, timeout: float = 240.0, attempts: int = 3
 ) -> RayHead:
     """Start a head whose jobs and workers all see `env`.
 

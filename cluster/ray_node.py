@@ -45,7 +45,7 @@ def start_nodes(
     *,
     env: Mapping[str, str],
     cpus: int,
-    timeout: float = 90.0,
+    timeout: float = 240.0,
 ) -> list[RayNode]:
     """Start nodes of a head, all at once, and wait until they have joined.
 

@@ -58,7 +58,7 @@ class StoreServer(BaseModel):
 
 
 def start_store(
-    state_dir: Path, *, bucket: str = BUCKET, address: str = LOOPBACK, timeout: float = 60.0
+    state_dir: Path, *, bucket: str = BUCKET, address: str = LOOPBACK, timeout: float = 120.0
 ) -> StoreServer:
     """Start SeaweedFS over ``<state_dir>/store``: the same data and credentials as the last time, if there was one.
 

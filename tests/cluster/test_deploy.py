@@ -1,15 +1,19 @@
-"""What ``deploy`` makes of the answers of ``/readyz``."""
+"""What ``deploy`` makes of the answers of ``/readyz``, and of a head that gives none."""
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cluster.deploy import DeployError, readiness
+from cluster.deploy import DeployError, deploy, readiness
 from cluster.ports import LOOPBACK, free_ports
+from cluster.processes import Record
+from cluster.ray_head import RayHead
 
 Answer = Callable[..., int]
 
@@ -65,3 +69,12 @@ def test_a_refused_version_ends_the_waiting_with_its_reason(answers: Answer) -> 
     with pytest.raises(DeployError, match="v2 was refused: torn"):
         readiness(answers(200, old), "v2")
     assert readiness(answers(200, old), "v1") == (old, "")
+
+
+def test_a_head_that_is_not_there_is_an_error_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a token")
+    record = Record(pid=os.getpid(), started=1.0, mark="none", cwd=tmp_path)
+    ports = {"dashboard": free_ports(1)[0]}
+    head = RayHead(ports=ports, token_path=tmp_path / "token", temp_dir=tmp_path, cpus=1, record=record)
+    with pytest.raises(DeployError, match=r"Serve was not reached: .*refused"):
+        deploy(head, port=free_ports(1)[0], args={})

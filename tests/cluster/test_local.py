@@ -3,6 +3,7 @@
 import os
 import signal
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,13 @@ from cluster.processes import Record
 from cluster.state import State, load, save
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a cluster that ends with the test, however that ends."""
+    yield tmp_path
+    down(tmp_path)
 
 
 def test_up_again_changes_nothing(cluster: State, cluster_dir: Path) -> None:
@@ -49,11 +57,11 @@ def test_secrets_are_the_users_own(cluster: State, cluster_dir: Path) -> None:
 
 
 def test_a_second_cluster_comes_is_killed_repaired_and_goes_beside_the_first(
-    cluster: State, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cluster: State, state_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--state", str(tmp_path), "--cpus", "2"]
+    arguments = ["--state", str(state_dir), "--cpus", "2"]
     assert main(["up", *arguments]) == 0
-    first = load(tmp_path)
+    first = load(state_dir)
     assert first.ray is not None
     assert first.store is not None
     for killed in (first.ray.record, first.store.record):
@@ -61,17 +69,17 @@ def test_a_second_cluster_comes_is_killed_repaired_and_goes_beside_the_first(
         psutil.wait_procs([psutil.Process(killed.pid)] if psutil.pid_exists(killed.pid) else [], timeout=10)
     assert main(["status", *arguments]) == 3
     assert capsys.readouterr().out.count("DEAD") == 2
-    repaired = up(tmp_path, cpus=2)
+    repaired = up(state_dir, cpus=2)
     assert repaired.ray is not None
     assert repaired.store is not None
     assert repaired.ray.record != first.ray.record
     assert not first.ray.temp_dir.exists()
     family = [*repaired.ray.record.family(), *repaired.store.record.family()]
     assert len(family) > 5
-    assert down(tmp_path) == ["ray", "store"]
+    assert down(state_dir) == ["ray", "store"]
     assert [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
     assert not repaired.ray.temp_dir.exists()
-    assert down(tmp_path) == []
+    assert down(state_dir) == []
     assert main(["status", *arguments]) == 3
     assert cluster.ray is not None
     assert cluster.store is not None
@@ -103,10 +111,10 @@ def test_ones_own_store_is_used_and_none_is_started(tmp_path: Path, monkeypatch:
         down(tmp_path / "state")
 
 
-def test_nodes_come_one_of_them_is_killed_and_comes_back_and_all_end_with_the_cluster(tmp_path: Path) -> None:
-    arguments = ["--state", str(tmp_path), "--cpus", "1", "--nodes"]
+def test_nodes_come_one_of_them_is_killed_and_comes_back_and_all_end_with_the_cluster(state_dir: Path) -> None:
+    arguments = ["--state", str(state_dir), "--cpus", "1", "--nodes"]
     assert main(["up", *arguments, "2"]) == 0
-    first = load(tmp_path)
+    first = load(state_dir)
     assert first.ray is not None
     assert [node.number for node in first.nodes] == [2]
     assert logical_cpus_of(first) == [1, 1]
@@ -114,15 +122,15 @@ def test_nodes_come_one_of_them_is_killed_and_comes_back_and_all_end_with_the_cl
     os.kill(killed.pid, signal.SIGKILL)
     wait_for(lambda: killed.process() is None, what="the end of the killed node", patience_s=240)
     assert main(["status", *arguments, "2"]) == 3
-    repaired = up(tmp_path, cpus=1)
+    repaired = up(state_dir, cpus=1)
     assert repaired.ray == first.ray
     assert [node.number for node in repaired.nodes] == [2]
     assert repaired.nodes[0].record != killed
     assert not first.nodes[0].temp_dir.exists()
     family = [*repaired.nodes[0].record.family(), *repaired.ray.record.family()]
-    assert up(tmp_path, cpus=1, nodes=1).nodes == []
+    assert up(state_dir, cpus=1, nodes=1).nodes == []
     assert not repaired.nodes[0].alive()
-    assert down(tmp_path)[0] == "ray"
+    assert down(state_dir)[0] == "ray"
     assert [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
 
 
