@@ -95,7 +95,7 @@ def prometheus(installed: Callable[[str], str], head: RayHead, tmp_path: Path) -
         yield ask
     finally:
         running.terminate()
-        running.wait(timeout=30)
+        running.wait(timeout=240)
 
 
 def wait(look: Callable[[], Any]) -> Any:

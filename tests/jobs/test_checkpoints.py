@@ -130,7 +130,7 @@ def test_training_goes_on_while_one_is_stored_and_waits_for_it_before_the_next(
     checkpoints, may_go_on, write = Checkpoints(store, criterion=None), threading.Event(), FolderStore.write
 
     def slow(self: FolderStore, *args: Any, **options: Any) -> str:
-        assert may_go_on.wait(10)
+        assert may_go_on.wait(240)
         return write(self, *args, **options)
 
     monkeypatch.setattr(FolderStore, "write", slow)
@@ -144,7 +144,7 @@ def test_training_goes_on_while_one_is_stored_and_waits_for_it_before_the_next(
     second.join(0.2)
     assert second.is_alive()
     may_go_on.set()
-    second.join(10)
+    second.join(240)
     writer.wait()
     assert restored(checkpoints, tmp_path / "r") == (2, "step 2")
 

@@ -167,7 +167,7 @@ def serving(arguments: dict[str, Any], folder: Path) -> Iterator[tuple[str, int]
             yield url, server.pid
         finally:
             server.stdin.close()
-            server.wait(60)
+            server.wait(240)
 
 
 def wait_until_ready(url: str, seconds: float = 300) -> None:

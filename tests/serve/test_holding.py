@@ -27,7 +27,7 @@ class Loader:
         self.gate.set()
 
     def __call__(self, release: Release) -> str:
-        self.gate.wait(10)
+        self.gate.wait(240)
         self.loads[release] += 1
         if release in self.fails:
             raise self.fails[release]

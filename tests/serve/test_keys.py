@@ -169,7 +169,7 @@ def test_keys_made_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
     for maker in makers:
         maker.start()
     for maker in makers:
-        maker.join(30)
+        maker.join(240)
     assert statuses == [0] * 8
     assert sorted(key.name for key in read_keys(uri).file.keys) == sorted(f"k{n}" for n in range(8))
 

@@ -101,7 +101,7 @@ class BarePad:
         pixels = self.page.locator("canvas").evaluate("canvas => canvas.toDataURL()")
         return hashlib.sha256(pixels.encode()).hexdigest()[:12]
 
-    def until(self, true: Callable[[], bool], seconds: float = 120) -> None:
+    def until(self, true: Callable[[], bool], seconds: float = 240) -> None:
         """Wait for what the browser does in its own time, such as telling the page of another colour scheme."""
         deadline = time.monotonic() + seconds
         while not true():

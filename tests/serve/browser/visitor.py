@@ -17,7 +17,7 @@ PHONE: dict[str, Any] = {
 }
 
 
-PATIENCE_MS = 120_000  # on a machine that does much else
+PATIENCE_MS = 240_000  # on a machine that does much else
 
 
 class Visitor:
