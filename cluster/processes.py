@@ -10,11 +10,14 @@ import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 from pydantic import BaseModel
+
+T = TypeVar("T")
 
 MARK = "SKETCHRAY_CLUSTER"
 SAME_START_SECONDS = 2.0  # the start time is derived from the boot time, which moves a little when the clock is set
@@ -127,6 +130,20 @@ def wait_ready(record: Record, ready: Callable[[], Any], *, what: str, log: Path
     end(record)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
     raise StartError(f"{what} {reason}; the end of {log}:\n{tail}")
+
+
+def retried(start_one: Callable[[], T], attempts: int) -> T:
+    """Return what `start_one` returns, called again when it raises StartError: `attempts` times in all.
+
+    Somebody may take a port between the choice and the start, for one.
+
+    Raises:
+        StartError: that of the last attempt.
+    """
+    for _ in range(attempts - 1):
+        with suppress(StartError):
+            return start_one()
+    return start_one()
 
 
 def end(record: Record, *, grace: float = 15.0) -> None:

@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -13,13 +14,15 @@ import requests
 from pydantic import BaseModel
 
 from cluster.ports import LOOPBACK, answers, free_ports
-from cluster.processes import Record, StartError, end, start, wait_ready
+from cluster.processes import Record, end, retried, start, wait_ready
 
 MIB = 2**20
 LOGICAL_CPUS_PER_CORE = 4  # every actor asks a fraction; two trainers at a whole core each would starve the rest
 # A replica's own work and its calls of others run in one event loop instead of two threads that wait for one another.
 # What would block it is in pools of our own.
 SERVE = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0", "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0"}
+# How long a node may take to join. Ray's own 30 s are too few where the machine is slow and busy.
+PATIENCE = {"RAY_raylet_start_wait_time_s": "120"}
 # Ray's own name for "this machine only": every server of the cluster then listens on loopback, on Linux too.
 LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 PORTS = {
@@ -92,18 +95,12 @@ def start_ray(
         env: variables for every job and worker, e.g. those of the object store.
         cpus: logical CPUs; None for four a core.
         timeout: seconds until the dashboard must answer.
-        attempts: how often to try with other ports, since somebody may take one between the choice and the start.
+        attempts: how often to try, each time with other ports.
 
     Raises:
         StartError: it did not come up.
     """
-    for attempt in range(1, attempts + 1):
-        try:
-            return _start_once(state_dir, env=env, cpus=cpus, timeout=timeout)
-        except StartError:
-            if attempt == attempts:
-                raise
-    raise ValueError(f"attempts must be 1 or more, not {attempts}")
+    return retried(partial(_start_once, state_dir, env=env, cpus=cpus, timeout=timeout), attempts)
 
 
 def _start_once(state_dir: Path, *, env: Mapping[str, str], cpus: int | None, timeout: float) -> RayHead:
@@ -141,6 +138,7 @@ def head_env(env: Mapping[str, str], token_path: Path) -> dict[str, str]:
         # Ray would give each worker as many threads as it asks logical CPUs. Who needs more sets it by name.
         **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")},
         **LOOPBACK_ONLY,
+        **PATIENCE,
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",  # there is no other node to drain to
         "GRADIO_ANALYTICS_ENABLED": "False",

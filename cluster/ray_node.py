@@ -13,7 +13,7 @@ import requests
 from pydantic import BaseModel
 
 from cluster.ports import LOOPBACK, free_ports
-from cluster.processes import Record, end, start, wait_ready
+from cluster.processes import Record, end, retried, start, wait_ready
 from cluster.ray_head import PORTS, RayHead, head_env, new_temp_dir, object_store_bytes
 
 OF_A_HEAD = ("gcs", "client", "dashboard")
@@ -46,6 +46,7 @@ def start_nodes(
     env: Mapping[str, str],
     cpus: int,
     timeout: float = 240.0,
+    attempts: int = 3,
 ) -> list[RayNode]:
     """Start nodes of a head, all at once, and wait until they have joined.
 
@@ -56,20 +57,29 @@ def start_nodes(
         env: variables for every worker, as those of the head.
         cpus: logical CPUs of each.
         timeout: seconds that each may take.
+        attempts: how often to try with each that does not join.
 
     Raises:
         StartError: one did not join; all of these are ended.
     """
-    nodes = [_start(state_dir, head, number, env=env, cpus=cpus) for number in numbers]
+    started = {number: _start(state_dir, head, number, env=env, cpus=cpus) for number in numbers}
+    waited_for = set()
+
+    def joined(number: int) -> RayNode:
+        if number in waited_for:
+            started[number] = _start(state_dir, head, number, env=env, cpus=cpus)
+        waited_for.add(number)
+        node = started[number]
+        log = node_folder(state_dir, number) / "node.log"
+        wait_ready(node.record, partial(_has_joined, head, node), what=_name(number), log=log, timeout=timeout)
+        return node
+
     try:
-        for node in nodes:
-            log = node_folder(state_dir, node.number) / "node.log"
-            wait_ready(node.record, partial(_joined, head, node), what=_name(node.number), log=log, timeout=timeout)
+        return [retried(partial(joined, number), attempts) for number in numbers]
     except BaseException:  # Ctrl-C, above all
-        for node in nodes:
+        for node in started.values():
             node.stop()
         raise
-    return nodes
 
 
 def keep_nodes(
@@ -109,7 +119,7 @@ def _start(state_dir: Path, head: RayHead, number: int, *, env: Mapping[str, str
     return RayNode(number=number, ports=ports, temp_dir=temp_dir, cpus=cpus, record=record)
 
 
-def _joined(head: RayHead, node: RayNode) -> bool:
+def _has_joined(head: RayHead, node: RayNode) -> bool:
     url = f"{head.dashboard_url}/api/v0/nodes"
     try:
         answer = requests.get(url, params={"limit": "1000"}, headers=head.headers(), timeout=10)

@@ -12,6 +12,7 @@ LOGICAL_CPUS_PER_CORE = 4
 RAY_TRAIN_REPORTS = str(Path(ray.__file__).parent / "train/v2/_internal/execution/context.py")
 # It warns of the token that it gives every local Ray, and how to do without.
 OF_THE_TOKEN = "ray._private.authentication.authentication_token_setup"
+PATIENCE = ("RAY_raylet_start_wait_time_s", "120")  # Ray's 30 s are too few where the machine is slow and busy
 
 _ours = False  # whether the connection of this process is one that `connect` made
 
@@ -34,6 +35,7 @@ def connect(*, worker_logs: bool = True) -> None:
         ray.init(address=address, logging_level=logging.WARNING, log_to_driver=worker_logs)
     else:
         logging.getLogger(OF_THE_TOKEN).setLevel(logging.ERROR)
+        os.environ.setdefault(*PATIENCE)
         cpus = LOGICAL_CPUS_PER_CORE * (os.cpu_count() or 1)
         ray.init(address="local", num_cpus=cpus, logging_level=logging.WARNING, log_to_driver=worker_logs)
     _statistics_here()

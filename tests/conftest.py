@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from cluster.ray_head import PATIENCE
 from cluster.store_server import StoreServer, start_store
+
+os.environ.update({**PATIENCE, **os.environ})  # for every Ray that a test starts
 
 pytest_plugins = ["tests.published_weights", "tests.rooms"]
 

@@ -3,16 +3,21 @@
 import os
 import signal
 import stat
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import requests
 
 from benchmarks.serving_target import wait_for
+from cluster import ray_node
 from cluster.local import down, env, main, status, up
-from cluster.processes import Record
+from cluster.processes import Record, start
+from cluster.ray_node import start_nodes
 from cluster.state import State, load, save
 
 pytestmark = pytest.mark.slow
@@ -111,9 +116,14 @@ def test_ones_own_store_is_used_and_none_is_started(tmp_path: Path, monkeypatch:
         down(tmp_path / "state")
 
 
-def test_nodes_come_one_of_them_is_killed_and_comes_back_and_all_end_with_the_cluster(state_dir: Path) -> None:
+def test_nodes_come_one_of_them_is_killed_and_comes_back_and_all_end_with_the_cluster(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vain = iter([["false"]])  # the node's first start, as if somebody had taken a port of it
+    monkeypatch.setattr(ray_node, "start", lambda command, **where: start(next(vain, command), **where))
     arguments = ["--state", str(state_dir), "--cpus", "1", "--nodes"]
     assert main(["up", *arguments, "2"]) == 0
+    assert list(vain) == []
     first = load(state_dir)
     assert first.ray is not None
     assert [node.number for node in first.nodes] == [2]
@@ -132,6 +142,41 @@ def test_nodes_come_one_of_them_is_killed_and_comes_back_and_all_end_with_the_cl
     assert not repaired.nodes[0].alive()
     assert down(state_dir)[0] == "ray"
     assert [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
+
+
+@pytest.mark.full
+def test_a_node_that_takes_longer_than_ray_waits_by_itself_joins(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = up(state_dir, cpus=1)
+    assert state.ray is not None
+    held_up: list[threading.Thread] = []
+
+    def start_slowly(*command: Any, **where: Any) -> Record:
+        record = start(*command, **where)
+        held_up.append(threading.Thread(target=hold_up, args=(record,), kwargs={"name": "raylet", "seconds": 40}))
+        held_up[-1].start()
+        return record
+
+    monkeypatch.setattr(ray_node, "start", start_slowly)
+    (node,) = start_nodes(state_dir, state.ray, [2], env=state.env, cpus=1, attempts=1)
+    held_up[0].join()
+    assert node.alive()
+    node.stop()
+
+
+def hold_up(record: Record, *, name: str, seconds: float) -> None:
+    """Stop the first process of that name among those of a record for a while."""
+    named: list[psutil.Process] = []
+
+    def is_there() -> bool:
+        named[:] = [process for process in record.family() if process.name() == name]
+        return named != []
+
+    wait_for(is_there, what=name, patience_s=240)
+    named[0].suspend()
+    time.sleep(seconds)
+    named[0].resume()
 
 
 def logical_cpus_of(state: State) -> list[float]:

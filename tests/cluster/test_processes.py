@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cluster.processes import Record, StartError, end, start, wait_ready
+from cluster.processes import Record, StartError, end, retried, start, wait_ready
 
 SLEEP = "import time; time.sleep(60)"
 # A parent that starts a child in a session of its own and ends: the child can be known only by its mark.
@@ -83,6 +83,34 @@ def test_a_server_that_is_never_ready_is_ended(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="not ready in 1 s"):
         wait_ready(record, lambda: False, what="the server", log=tmp_path / "log", timeout=1)
     assert record.process() is None
+
+
+@pytest.mark.parametrize(("failures", "calls"), [(0, 1), (1, 2), (2, 3)])
+def test_a_start_is_tried_again(failures: int, calls: int) -> None:
+    asked: list[int] = []
+
+    def start_one() -> str:
+        asked.append(len(asked))
+        if len(asked) <= failures:
+            raise StartError(f"attempt {len(asked)}")
+        return "up"
+
+    assert retried(start_one, 3) == "up"
+    assert len(asked) == calls
+
+
+def test_the_last_attempt_says_why_and_what_is_no_start_is_not_tried_again() -> None:
+    asked: list[int] = []
+
+    def start_one() -> None:
+        asked.append(len(asked))
+        raise StartError(f"attempt {len(asked)}") if len(asked) < 4 else OSError("no disk")
+
+    with pytest.raises(StartError, match="attempt 3"):
+        retried(start_one, 3)
+    with pytest.raises(OSError, match="no disk"):
+        retried(start_one, 3)
+    assert len(asked) == 4
 
 
 def test_a_log_is_private(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from cluster.processes import Record, StartError, wait_ready
+from cluster.processes import Record, retried, wait_ready
 from cluster.ray_head import LOOPBACK_ONLY, MIB, RayHead, head_env
 from cluster.store_server import StoreServer
 from cluster.submit import CHECKOUT
@@ -26,7 +26,7 @@ from pathlib import Path
 from cluster.store_server import start_store
 print(start_store(Path(sys.argv[1]), bucket=sys.argv[2], address=sys.argv[3]).model_dump_json())
 """
-# As a service that is started again: ``ray start`` gives up after 30 s, which a busy machine may need.
+# As a service that is started again: ``ray start`` gives up where the machine is too busy.
 AGAIN = ("bash", "-c", 'until "$@"; do sleep 1; done', "again")
 # A host that is lost is noticed in seconds here. Ray's own periods are made for networks that stutter.
 HEALTH = {
@@ -62,31 +62,10 @@ class RayHosts:
     def start_head(self, *options: str, attempts: int = 3) -> RayHead:
         """Start the head with more options of ``ray start``, and wait until it counts itself.
 
-        On a busy machine ``ray start`` gives up after 30 s, and is tried again.
-
         Raises:
             StartError: it did not come up.
         """
-        asked = ["--head", f"--port={GCS}", f"--dashboard-port={DASHBOARD}", f"--dashboard-host={self.host.address}"]
-        for attempt in range(1, attempts + 1):
-            started = self.start_ray(self.host, *asked, "--num-cpus=0", *options)
-            head = RayHead(
-                ports={"gcs": GCS, "dashboard": DASHBOARD},
-                token_path=self.token,
-                temp_dir=self.host.disk / "ray",
-                cpus=0,
-                record=Record.of(started.pid, mark="", cwd=CHECKOUT),
-                address=self.host.address,
-            )
-            ready = partial(_is_up, head)
-            try:
-                wait_ready(head.record, ready, what="Ray", log=self.host.disk / "ray.log", timeout=90)
-            except StartError:
-                if attempt == attempts:
-                    raise
-            else:
-                return head
-        raise ValueError(f"attempts must be 1 or more, not {attempts}")
+        return retried(partial(self._start_head_once, *options), attempts)
 
     def join(self, name: str, resources: Mapping[str, float]) -> Host:
         """Switch a new host on and let it join with these logical resources, such as ``{"CPU": 16}``."""
@@ -102,6 +81,20 @@ class RayHosts:
     def end(self) -> None:
         """Take away what the store would leave in this machine's folder for temporary files."""
         self.store.stop()
+
+    def _start_head_once(self, *options: str) -> RayHead:
+        asked = ["--head", f"--port={GCS}", f"--dashboard-port={DASHBOARD}", f"--dashboard-host={self.host.address}"]
+        started = self.start_ray(self.host, *asked, "--num-cpus=0", *options)
+        head = RayHead(
+            ports={"gcs": GCS, "dashboard": DASHBOARD},
+            token_path=self.token,
+            temp_dir=self.host.disk / "ray",
+            cpus=0,
+            record=Record.of(started.pid, mark="", cwd=CHECKOUT),
+            address=self.host.address,
+        )
+        wait_ready(head.record, partial(_is_up, head), what="Ray", log=self.host.disk / "ray.log", timeout=240)
+        return head
 
     def start_ray(self, host: Host, *options: str, before: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
         """Run ``ray start`` on a host; its output goes to ``ray.log`` there."""
