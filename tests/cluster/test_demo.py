@@ -106,9 +106,9 @@ def running(processes: list[psutil.Process]) -> list[psutil.Process]:
 def test_the_whole_road_then_again_from_what_is_done(start: Callable[..., Demo], folder: Path) -> None:
     demo = start()
     assert "done before" not in demo.wait_for("Draw at")
-    ready = requests.get(f"http://127.0.0.1:{demo.port}/readyz", timeout=120)
+    ready = requests.get(f"http://127.0.0.1:{demo.port}/readyz", timeout=240)
     assert ready.status_code == 200
-    assert requests.get(f"http://127.0.0.1:{demo.port}/", timeout=120).status_code == 200
+    assert requests.get(f"http://127.0.0.1:{demo.port}/", timeout=240).status_code == 200
     assert any(line.startswith("page   ready") for line in status(folder / "state"))
     twin = start(port=demo.port)
     assert twin.process.wait(300) == 2
@@ -122,7 +122,7 @@ def test_the_whole_road_then_again_from_what_is_done(start: Callable[..., Demo],
     again = start()
     said = again.wait_for("Draw at")
     assert re.findall(r"(\w+) .*done before", said) == ["upload", "train", "evaluate", "index"]
-    assert requests.get(f"http://127.0.0.1:{again.port}/readyz", timeout=120).json() == ready.json()
+    assert requests.get(f"http://127.0.0.1:{again.port}/readyz", timeout=240).json() == ready.json()
     servers = again.servers()
     assert again.end(signal.SIGTERM) == 0
     assert running(servers) == []

@@ -38,9 +38,9 @@ def test_up_again_changes_nothing(cluster: State, cluster_dir: Path) -> None:
 def test_the_dashboard_asks_for_the_token(cluster: State) -> None:
     assert cluster.ray is not None
     url = f"{cluster.ray.dashboard_url}/api/jobs/"
-    assert requests.get(url, timeout=120).status_code == 401
-    assert requests.get(url, headers={"Authorization": "Bearer wrong"}, timeout=120).status_code == 403
-    assert requests.get(url, headers=cluster.ray.headers(), timeout=120).status_code == 200
+    assert requests.get(url, timeout=240).status_code == 401
+    assert requests.get(url, headers={"Authorization": "Bearer wrong"}, timeout=240).status_code == 403
+    assert requests.get(url, headers=cluster.ray.headers(), timeout=240).status_code == 200
 
 
 def test_everything_listens_on_loopback_only(cluster: State) -> None:
@@ -183,6 +183,6 @@ def logical_cpus_of(state: State) -> list[float]:
     """Return what each living node has, by the head's own account."""
     assert state.ray is not None
     url = f"{state.ray.dashboard_url}/api/v0/nodes"
-    answer = requests.get(url, params={"detail": "1"}, headers=state.ray.headers(), timeout=120)
+    answer = requests.get(url, params={"detail": "1"}, headers=state.ray.headers(), timeout=240)
     nodes = answer.json()["data"]["result"]["result"]
     return [node["resources_total"]["CPU"] for node in nodes if node["state"] == "ALIVE"]

@@ -86,7 +86,7 @@ def prometheus(installed: Callable[[str], str], head: RayHead, tmp_path: Path) -
         running = subprocess.Popen([*command, f"--web.listen-address={LOOPBACK}:{port}"], stdout=file, stderr=file)
 
     def ask(path: str) -> Any:
-        answer = httpx.get(f"http://{LOOPBACK}:{port}/api/v1/{path}", timeout=60).raise_for_status().json()
+        answer = httpx.get(f"http://{LOOPBACK}:{port}/api/v1/{path}", timeout=240).raise_for_status().json()
         assert answer["status"] == "success"
         return answer["data"]
 

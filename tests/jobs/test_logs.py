@@ -32,7 +32,7 @@ def test_lines_of_driver_and_workers_name_the_job(local_ray: None) -> None:
     address = ray.get_runtime_context().gcs_address
     environment = {**os.environ, "RAY_ADDRESS": address, "RAY_LOGGING_CONFIG_ENCODING": "JSON"}
     command = [sys.executable, "-c", JOB]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=True)
     job_id = done.stdout.splitlines()[-1]
     lines = records(done.stdout + done.stderr)
     (of_driver,) = [line for line in lines if line["message"] == "said by the driver"]

@@ -20,7 +20,7 @@ def serve_rank(rank: int, world_size: int, rendezvous: str, pipe: Connection) ->
     """Join the group, then answer ``(function, arguments)`` until None comes."""
     torch.set_num_threads(1)
     dist.init_process_group(
-        "gloo", init_method=rendezvous, rank=rank, world_size=world_size, timeout=timedelta(seconds=60)
+        "gloo", init_method=rendezvous, rank=rank, world_size=world_size, timeout=timedelta(seconds=240)
     )
     while (task := pipe.recv()) is not None:
         function, arguments = task

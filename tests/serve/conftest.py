@@ -173,7 +173,7 @@ def serving(arguments: dict[str, Any], folder: Path) -> Iterator[tuple[str, int]
 def wait_until_ready(url: str, seconds: float = 300) -> None:
     """Wait until every gallery is answered from: a version is probed through the whole graph first."""
     deadline = time.monotonic() + seconds
-    while (answer := httpx.get(f"{url}/readyz", timeout=120)).status_code != 200:
+    while (answer := httpx.get(f"{url}/readyz", timeout=240)).status_code != 200:
         assert time.monotonic() < deadline, answer.text
         time.sleep(0.1)
 

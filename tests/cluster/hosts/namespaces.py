@@ -39,7 +39,7 @@ def why_not() -> str | None:
         ["unshare", *OWN, "--fork", "--mount-proc", "bash", "-ec", TRIAL],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     return None if trial.returncode == 0 else f"no network namespaces here: {trial.stderr.strip()[-200:]}"
@@ -51,7 +51,7 @@ def ip(*arguments: str, prefix: Sequence[str] = ()) -> None:
     Raises:
         OSError: refused; the message says why.
     """
-    done = subprocess.run([*prefix, "ip", *arguments], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([*prefix, "ip", *arguments], capture_output=True, text=True, timeout=240, check=False)
     if done.returncode != 0:
         raise OSError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
 

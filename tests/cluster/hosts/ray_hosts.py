@@ -122,5 +122,5 @@ def _is_up(head: RayHead) -> bool:
 
 def _start_store(host: Host, folder: Path) -> StoreServer:
     command = host.inside.inside([sys.executable, "-c", START_STORE, str(folder), BUCKET, host.address], cwd=CHECKOUT)
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=240, check=True)
     return StoreServer.model_validate_json(done.stdout)

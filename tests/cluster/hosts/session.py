@@ -100,7 +100,7 @@ def play(running: Running, train: Sequence[str]) -> None:
     address = running.head.address
     for step in steps(address, train):
         if "curl" in step.command:
-            wait_for(lambda: ready(f"http://{address}:8000"), what="the endpoint", patience_s=180)
+            wait_for(lambda: ready(f"http://{address}:8000"), what="the endpoint", patience_s=240)
         began = time.monotonic()
         done = subprocess.run(
             ["bash", "-c", step.command],
@@ -119,7 +119,7 @@ def play(running: Running, train: Sequence[str]) -> None:
         say(step, [line for line in said if not NOISE.match(line)], time.monotonic() - began)
         if "Bearer" in step.command:
             print(lose_a_host(running, f"http://{address}:8000/v1/search"), flush=True)
-    wait_for(lambda: not running.cloud.nodes, what="the nodes to go", patience_s=120)
+    wait_for(lambda: not running.cloud.nodes, what="the nodes to go", patience_s=240)
 
 
 def lose_a_host(running: Running, url: str) -> str:

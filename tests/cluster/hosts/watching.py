@@ -39,7 +39,7 @@ def nodes_alive(head: RayHead) -> list[str]:
 
 def _ask(head: RayHead, what: str) -> list[dict[str, Any]]:
     url, asked = f"{head.dashboard_url}/api/v0/{what}", {"limit": "1000", "detail": "1"}
-    answer = requests.get(url, params=asked, headers=head.headers(), timeout=30)
+    answer = requests.get(url, params=asked, headers=head.headers(), timeout=240)
     answer.raise_for_status()
     rows: list[dict[str, Any]] = answer.json()["data"]["result"]["result"]
     return rows

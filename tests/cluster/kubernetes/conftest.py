@@ -41,7 +41,7 @@ def built(request: pytest.FixtureRequest) -> list[Manifest]:
     if kubectl is None:
         pytest.skip("no kubectl, which puts the overlays together (it needs no cluster for that)")
     done = subprocess.run(
-        [kubectl, "kustomize", str(FOLDER / request.param)], capture_output=True, text=True, timeout=60, check=True
+        [kubectl, "kustomize", str(FOLDER / request.param)], capture_output=True, text=True, timeout=240, check=True
     )
     return read_manifests(done.stdout)
 
