@@ -84,7 +84,7 @@ def deploy(
 
 def undeploy(head: RayHead) -> None:
     """Take the page and the API away; the cluster stays."""
-    requests.delete(f"{head.dashboard_url}/api/serve/applications/", headers=head.headers(), timeout=60)
+    requests.delete(f"{head.dashboard_url}/api/serve/applications/", headers=head.headers(), timeout=240)
 
 
 def last_line(text: str) -> str:

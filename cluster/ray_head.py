@@ -74,7 +74,7 @@ class RayHead(BaseModel):
     def ready(self) -> bool:
         """Tell whether the dashboard answers who has the token."""
         try:
-            answer = requests.get(f"{self.dashboard_url}/api/version", headers=self.headers(), timeout=5)
+            answer = requests.get(f"{self.dashboard_url}/api/version", headers=self.headers(), timeout=30)
         except requests.RequestException:
             return False
         return answer.ok

@@ -122,7 +122,7 @@ def _start(state_dir: Path, head: RayHead, number: int, *, env: Mapping[str, str
 def _has_joined(head: RayHead, node: RayNode) -> bool:
     url = f"{head.dashboard_url}/api/v0/nodes"
     try:
-        answer = requests.get(url, params={"limit": "1000"}, headers=head.headers(), timeout=10)
+        answer = requests.get(url, params={"limit": "1000"}, headers=head.headers(), timeout=30)
         answer.raise_for_status()
     except requests.RequestException:
         return False

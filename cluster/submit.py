@@ -100,7 +100,7 @@ def submit(
     return result
 
 
-def _submitted(client: JobSubmissionClient, *, submission_id: str, timeout: float = 60.0, **job: Any) -> str:
+def _submitted(client: JobSubmissionClient, *, submission_id: str, timeout: float = 300.0, **job: Any) -> str:
     """Submit, and wait for Ray's agent where it is not there yet: on a busy machine it comes up after the dashboard.
 
     Where the answer to a submission was lost, the job's own id tells that it had been received.
