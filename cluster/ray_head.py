@@ -21,8 +21,13 @@ LOGICAL_CPUS_PER_CORE = 4  # every actor asks a fraction; two trainers at a whol
 # A replica's own work and its calls of others run in one event loop instead of two threads that wait for one another.
 # What would block it is in pools of our own.
 SERVE = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0", "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0"}
-# How long a node and the dashboard may take to come up. Ray's own 30 s and 60 s are too few on a slow, busy machine.
-PATIENCE = {"RAY_raylet_start_wait_time_s": "120", "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "120"}
+# How long a node, the dashboard and a proxy may take to come up. Ray's own 30, 60 and 5 s are too few on a slow machine
+# that is busy.
+PATIENCE = {
+    "RAY_raylet_start_wait_time_s": "120",
+    "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "120",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+}
 # Ray's own name for "this machine only": every server of the cluster then listens on loopback, on Linux too.
 LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 PORTS = {

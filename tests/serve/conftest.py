@@ -173,9 +173,18 @@ def serving(arguments: dict[str, Any], folder: Path) -> Iterator[tuple[str, int]
 def wait_until_ready(url: str, seconds: float = 300) -> None:
     """Wait until every gallery is answered from: a version is probed through the whole graph first."""
     deadline = time.monotonic() + seconds
-    while (answer := httpx.get(f"{url}/readyz", timeout=240)).status_code != 200:
-        assert time.monotonic() < deadline, answer.text
+    while lacking := lacks(url):
+        assert time.monotonic() < deadline, lacking
         time.sleep(0.1)
+
+
+def lacks(url: str) -> str:
+    """Return why a server is not ready; nothing if it is."""
+    try:
+        answer = httpx.get(f"{url}/readyz", timeout=240)
+    except httpx.ConnectError as error:  # its proxy is not there yet
+        return f"no answer: {error}"
+    return "" if answer.status_code == 200 else answer.text
 
 
 def start_server(port: int, metrics_port: int, arguments: dict[str, Any], log: Any) -> "subprocess.Popen[str]":

@@ -5,6 +5,7 @@ It prints ``ready`` once the application answers, and ends with everything it st
 
 import json
 import sys
+from contextlib import suppress
 
 import ray
 from ray import serve
@@ -24,7 +25,8 @@ def main() -> None:
         _metrics_export_port=metrics_port,
     )
     try:
-        serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config={"enable_access_log": False})
+        with suppress(TimeoutError):  # of a minute, which nothing sets; who asks waits for the proxy anyway
+            serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config={"enable_access_log": False})
         serve.run(build(arguments), name="sketchray")
         print("ready", flush=True)
         sys.stdin.read()
