@@ -139,7 +139,10 @@ def retried(start_one: Callable[[], T], attempts: int) -> T:
 
     Raises:
         StartError: that of the last attempt.
+        ValueError: no attempt is allowed.
     """
+    if attempts < 1:
+        raise ValueError(f"attempts must be 1 or more, not {attempts}")
     for _ in range(attempts - 1):
         with suppress(StartError):
             return start_one()

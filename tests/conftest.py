@@ -17,7 +17,9 @@ from PIL import Image, ImageDraw
 from cluster.ray_head import PATIENCE
 from cluster.store_server import StoreServer, start_store
 
-os.environ.update({**PATIENCE, **os.environ})  # for every Ray that a test starts
+# For every Ray that a test starts. Its workers would stand back for what other tests do, and wait for hours beside two
+# processes that never rest.
+os.environ.update({**PATIENCE, "RAY_worker_niceness": "0", **os.environ})
 
 pytest_plugins = ["tests.published_weights", "tests.rooms"]
 

@@ -110,6 +110,8 @@ def test_the_last_attempt_says_why_and_what_is_no_start_is_not_tried_again() -> 
         retried(start_one, 3)
     with pytest.raises(OSError, match="no disk"):
         retried(start_one, 3)
+    with pytest.raises(ValueError, match="not 0"):
+        retried(start_one, 0)
     assert len(asked) == 4
 
 

@@ -28,14 +28,16 @@ def local_ray() -> Iterator[None]:
 
 
 @pytest.fixture
-def index_job(local_ray: None) -> Job:
+def index_job(local_ray: None) -> Iterator[Job]:
     """Give ``index_job(verb, "key=value", ...)``: a process on the tests' Ray, as a submitted job would be.
 
-    Its workers get the ``AWS_*`` variables that it has: those of the tests' Ray are from before the object store.
+    Its workers get the ``AWS_*`` variables that it has: those of the tests' Ray are from before the object store. One
+    that has not ended with its test is killed.
     """
     import ray
 
     address = ray.get_runtime_context().gcs_address
+    started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
         env = {**os.environ, "RAY_ADDRESS": address, **environment}
@@ -45,11 +47,16 @@ def index_job(local_ray: None) -> Job:
         # A shell's background jobs ignore Ctrl-C, and so would what they start.
         inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            job = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         finally:
             signal.signal(signal.SIGINT, inherited)
+        started.append(job)
+        return job
 
-    return start
+    yield start
+    for job in started:
+        with job:
+            job.kill()
 
 
 @pytest.fixture

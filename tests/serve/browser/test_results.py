@@ -63,11 +63,18 @@ def test_nothing_flickers(visit_show: Any) -> None:
       const list = document.querySelector('.tiles');
       const ids = () => [...list.children].map(tile => tile.dataset.id);
       window.always = ids();
+      window.back = [];
+      const gone = new Set();
+      let shown = ids();
       for (const tile of list.children) tile.seen = true;
       new MutationObserver(() => {
         window.fewest = Math.min(window.fewest, list.children.length);
         const now = new Set(ids());
         window.always = window.always.filter(id => now.has(id));
+        for (const id of shown) if (!now.has(id)) gone.add(id);
+        for (const tile of list.children)
+          if (gone.has(tile.dataset.id)) window.back.push(tile.querySelector('img').src);
+        shown = [...now];
       }).observe(list, { childList: true });
     }""")
     visitor.draw(LINES[0])
@@ -83,6 +90,9 @@ def test_nothing_flickers(visit_show: Any) -> None:
     assert stayed
     assert page.evaluate("window.fewest") == 24
     assert [fetched.count(url) for url in stayed.values()] == [1] * len(stayed)
+    back = page.evaluate("window.back")  # those that an answer in between had taken away
+    pictures = [url for url in fetched if "/v1/images/" in url and url not in back]
+    assert len(pictures) == len(set(pictures))
     visitor.leave()
 
 
