@@ -2,17 +2,21 @@
 
 import argparse
 import json
+import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from jobs._cluster import leave
 from jobs._errors import mendable, root
 from sketchray.config import Config, ConfigError, load_config
 
 RECIPES = Path(__file__).parent / "recipes"
+INTERRUPTED = 130  # exit status of what Ctrl-C ended, as shells have it
+LEAVE_WITHIN_S = 30.0  # the time that an interrupted job has to leave its cluster
 
 C = TypeVar("C", bound=Config)
 
@@ -60,7 +64,8 @@ def run_verb(
 
     Returns:
         The exit status: 0; 1 for such a result, and after a traceback and a line for a defect of ours; 2 after one
-        clear line on standard error for anything the user can mend, wherever it went wrong; 130 after Ctrl-C.
+        clear line on standard error for anything the user can mend, wherever it went wrong. After Ctrl-C it does not
+        return: the process ends with one line and status 130.
     """
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog=f"python -m jobs.{verb}", description=doc, formatter_class=plain)
@@ -71,8 +76,7 @@ def run_verb(
         recipe = recipe_place(args.recipe) if args.recipe else None
         result = run(load_config(cls, verb=verb, recipe=recipe, overrides=args.overrides))
     except KeyboardInterrupt:
-        print(f"{verb}: interrupted", file=sys.stderr)
-        return 130
+        _end_interrupted(verb)
     except Exception as error:
         leave()  # or a worker's log line could come after this one
         if told := mendable(error):
@@ -84,3 +88,16 @@ def run_verb(
     leave()  # likewise
     print(json.dumps(result), flush=True)
     return int(failed is not None and failed(result))
+
+
+def _end_interrupted(verb: str) -> NoReturn:
+    """Leave the cluster, say so in one line, and end the process at once.
+
+    Ctrl-C may tear anything in two: a lock that is held for ever, a module half imported. Python's own way out waits
+    for such things, or complains of them after that line.
+    """
+    leaving = threading.Thread(target=leave, daemon=True)
+    leaving.start()
+    leaving.join(LEAVE_WITHIN_S)
+    print(f"{verb}: interrupted", file=sys.stderr, flush=True)
+    os._exit(INTERRUPTED)
